@@ -1,0 +1,134 @@
+# Firn: everything is built under $(BUILD), and `make help` prints the targets.
+#
+# Which folders there are, and which of them a folder may use, is read from tests/lint/layers.txt: a folder's test binary is linked
+# with that folder and, transitively, the folders its row names. So the layers hold at link time too, and a file that is
+# broken elsewhere does not stop anybody's tests.
+#
+# Variables: BUILD=dir  DIR=storage/meta (one folder)  TEST=word (tests with it in their names)  WERROR=1  SAN=asan|tsan
+#            PREFIX, DESTDIR (install)  ARGS (run)  V=1 (print commands)
+
+BUILD  ?= build
+PREFIX ?= /usr/local
+CC      = gcc
+AR      = ar
+OUT    := $(BUILD)$(if $(SAN),/$(SAN))
+
+WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wconversion -Wno-sign-conversion \
+            $(if $(WERROR),-Werror)
+CPPFLAGS := -I. -D_GNU_SOURCE $(shell pkg-config --cflags libxml-2.0)
+CFLAGS   := -std=gnu17 -g -pthread -ffunction-sections -fdata-sections -fstack-protector-strong $(WARN)
+LDFLAGS  := -pthread -Wl,--gc-sections -Wl,--as-needed -Wl,-z,relro,-z,now
+LIBS     := -lmicrohttpd -llmdb -ljansson -luuid -lxml2 -lcrypto -lcurl -lpthread -lz \
+            $(if $(wildcard storage/meta/pg.c),-lpq)
+
+ifeq ($(SAN),)
+CFLAGS   += -O2
+CPPFLAGS += -D_FORTIFY_SOURCE=2
+else ifeq ($(SAN),asan)
+CFLAGS   += -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
+LDFLAGS  += -fsanitize=address,undefined
+else ifeq ($(SAN),tsan)
+CFLAGS   += -O1 -fno-omit-frame-pointer -fsanitize=thread
+LDFLAGS  += -fsanitize=thread
+else
+$(error SAN is asan or tsan, not '$(SAN)')
+endif
+
+# layers.txt as words "folder=folder,folder...": the folder itself and all that it may use. A row names only rows above it, so
+# one pass gives the transitive sets.
+LAYERS := $(shell awk -F: '/^[^\#]/ && NF > 1 { n = split($$2, deps, " "); set = $$1; \
+              for (i = 1; i <= n; i++) set = set "," closure[deps[i]]; \
+              m = split(set, all, ","); split("", seen); out = ""; \
+              for (i = 1; i <= m; i++) if (all[i] != "" && !(all[i] in seen)) { seen[all[i]]; out = out "," all[i] } \
+              closure[$$1] = substr(out, 2); print $$1 "=" closure[$$1] }' tests/lint/layers.txt)
+comma   := ,
+FOLDERS := $(foreach l,$(LAYERS),$(firstword $(subst =, ,$(l))))
+$(foreach l,$(LAYERS),$(eval uses_$(firstword $(subst =, ,$(l))) := $(subst $(comma), ,$(lastword $(subst =, ,$(l))))))
+
+# $(call sources,folder) are its product files, $(call tests,folder) its tests; MAIN has the main function.
+MAIN     := server/main.c
+tests     = $(sort $(wildcard $(1)/*_test.c))
+sources   = $(filter-out $(MAIN) %_test.c,$(sort $(wildcard $(1)/*.c)))
+objects   = $(patsubst %.c,$(OUT)/%.o,$(1))
+archive   = $(OUT)/$(1)/folder.a
+$(if $(filter-out $(FOLDERS),$(patsubst %/,%,$(DIR))),$(error DIR=$(DIR) is no folder of tests/lint/layers.txt))
+RUNNER   := $(call objects,$(wildcard tests/unit/*.c))
+TESTED   := $(foreach f,$(FOLDERS),$(if $(call tests,$(f)),$(f)))
+UNITS    := $(foreach f,$(if $(DIR),$(filter $(patsubst %/,%,$(DIR)),$(TESTED)),$(TESTED)),$(OUT)/$(f)/unit)
+PRODUCT  := $(call objects,$(foreach f,$(FOLDERS),$(call sources,$(f))) $(wildcard $(MAIN)))
+
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-5s %s\n' $(1) $@)
+
+.DELETE_ON_ERROR:
+.SECONDARY:
+.PHONY: all libs help unit test check asan tsan fuzz bench run docs install clean
+
+all: $(OUT)/firn ## build the server: $(BUILD)/firn (the default)
+
+help: ## print this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1|\2/p' Makefile | awk -F'|' '{ printf "%-10s %s\n", $$1, $$2 }'
+
+# Runs every binary, also after one has failed, and sums their last lines ("N passed, N failed").
+unit: $(UNITS) ## run the unit tests (DIR=folder for one folder, TEST=word for the tests with it in their names)
+	@passed=0; failed=0; \
+	for unit in $(UNITS); do \
+	    folder=$${unit#$(OUT)/}; echo "$${folder%/unit}:"; \
+	    "$$unit" $(TEST) 2>&1 | tee "$$unit.out"; \
+	    set -- $$(tail -n 1 "$$unit.out" | sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed$$/\1 \2/p'); \
+	    [ $$# = 2 ] || { echo "$$unit ended without its last line"; set -- 0 1; }; \
+	    passed=$$((passed + $$1)); failed=$$((failed + $$2)); \
+	done; \
+	echo "$$passed passed, $$failed failed"; [ $$failed = 0 ]
+
+test: ## run all that CI runs
+	sh tests/run.sh
+
+check: ## hold the house style: layers, sizes, format, banned functions, clang-tidy, cppcheck
+	sh tests/lint/check.sh
+
+asan: ## run the unit tests with address and undefined behaviour sanitizers
+	@$(MAKE) --no-print-directory SAN=asan unit
+
+tsan: ## run the unit tests with the thread sanitizer
+	@$(MAKE) --no-print-directory SAN=tsan unit
+
+fuzz: ## run every fuzz target for a while
+	sh tests/fuzz/run.sh
+
+bench: all ## measure, side by side with peers where they are there
+	sh tests/bench/run.sh
+
+run: all ## start the server (ARGS="...")
+	$(OUT)/firn $(ARGS)
+
+docs: all ## write the generated parts of docs/
+	sh docs/generate.sh
+
+install: all ## install to $(DESTDIR)$(PREFIX)
+	install -D -m 755 $(OUT)/firn $(DESTDIR)$(PREFIX)/bin/firn
+
+clean: ## remove what was built
+	rm -rf $(BUILD)
+
+libs: $(foreach f,$(FOLDERS),$(call archive,$(f))) ## build one archive for each folder, for fuzz targets and benchmarks
+
+$(OUT)/firn: $(PRODUCT)
+	$(call say,LINK)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+$(OUT)/%.o: %.c Makefile
+	$(call say,CC)
+	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+define folder_rules
+$(call archive,$(1)): $(call objects,$(call sources,$(1)))
+	$(Q)mkdir -p $$(@D) && rm -f $$@ && $(AR) rcs $$@ $$^
+
+$(OUT)/$(1)/unit: $(call objects,$(call tests,$(1))) $(RUNNER) $(foreach f,$(uses_$(1)),$(call archive,$(f)))
+	$$(call say,LINK)
+	$(Q)$(CC) $(LDFLAGS) -o $$@ $$(filter %.o,$$^) -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $(LIBS)
+endef
+$(foreach f,$(FOLDERS),$(eval $(call folder_rules,$(f))))
+
+-include $(patsubst %.o,%.d,$(PRODUCT) $(RUNNER) $(call objects,$(foreach f,$(FOLDERS),$(call tests,$(f)))))
