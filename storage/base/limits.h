@@ -23,6 +23,12 @@
 #define LIMIT_SCAN_ROWS 10000        /* rows that one page of a listing may visit in one view */
 #define LIMIT_SMALL_BODY (32 * KIB)  /* bodies up to this size live in the journal */
 #define LIMIT_JOURNAL_BODY (1 * MIB) /* a commit's metadata file may too, so that a commit is one flush */
+#define LIMIT_TXN_BODY_BYTES (8 * MIB) /* bodies of one transaction: a commit of eight tables of the largest kind */
+#define LIMIT_META_QUEUE 4096        /* waiting transactions: 16 full batches, well under a second; their bodies are the callers' memory */
+#define LIMIT_META_VIEWS 1024        /* open at once: LMDB's reader slots */
+#define LIMIT_SLICE_ROWS 2000        /* of one LMDB transaction of a checkpoint: more stalls the journal's flushes (design.md 3.1) */
+#define LIMIT_SLICE_BYTES (8 * MIB)  /* the same, for large rows */
+#define LIMIT_SEGMENT_FILES 128      /* descriptors of old journal segments kept open for reading */
 
 /* ---- bodies: storage/volume ---- */
 #define LIMIT_BLOCK (64 * KIB)       /* one CRC32C each */
@@ -44,10 +50,26 @@
 #define LIMIT_BUCKETS_PER_PAGE 10000 /* S3: ListBuckets */
 
 /* ---- HTTP ---- */
-#define LIMIT_HEADER_BYTES (64 * KIB) /* session tokens are long */
+#define LIMIT_HEADER_BYTES (32 * KIB) /* request line and headers; AWS allows 8 KiB, session tokens of others are long */
+#define LIMIT_HTTP_POOL (48 * KIB)   /* libmicrohttpd's memory of a connection: a whole head, its index, our headers. It is zeroed
+                                        after each request: 64 KiB were a fifth slower than 48 (GET of 4 KiB) */
 #define LIMIT_HEADERS 200
 #define LIMIT_TARGET (16 * KIB)      /* a presigned URL of a key of 1,024 escaped bytes with a session token */
+#define LIMIT_QUERY 256              /* query parameters; a presigned request has about 12 */
 #define LIMIT_CONNECTIONS 10000
+#define LIMIT_LISTENERS 16           /* ports and addresses that one process serves */
+#define LIMIT_HEAD_MS 10000          /* from the first byte of a head to its end */
+#define LIMIT_IDLE_MS 60000          /* between requests */
+#define LIMIT_RATE_MS 30000          /* in such a window a body or an answer must move LIMIT_RATE_BYTES */
+#define LIMIT_RATE_BYTES (30 * KIB)
+#define LIMIT_DRAIN_BYTES (64 * KIB) /* an unread body up to this is thrown away so that the connection can go on */
+#define LIMIT_LINGER 1024            /* closed connections that may still hold unread bytes: read empty, so that the client gets its answer */
+#define LIMIT_LINGER_MS 10000
+#define LIMIT_LINGER_BYTES (64 * MIB)
+#define LIMIT_SOURCE_PIECE (128 * KIB) /* of an answer that is made piece by piece; memory that it holds */
+#define LIMIT_HTTP_WORKERS 16        /* threads for work that blocks, and as many for cold reads; they mostly sleep */
+#define LIMIT_OFFLOADS 1024          /* requests that wait for a worker: at 1 ms each, 16 workers have them done in 64 ms */
+#define LIMIT_PATH_PARTS 16          /* pieces of a REST path; the longest route has 9 */
 #define LIMIT_REQUEST_ARENA (4 * MIB) /* what one S3 request may take besides its body */
 #define LIMIT_REST_BODY (64 * MIB)   /* a commit with a large schema; Polaris' 10 MiB is too small */
 #define LIMIT_REST_ARENA (256 * MIB)
