@@ -82,6 +82,9 @@ TEST(a_copy_of_many_parts_takes_its_references_in_slices)
     upload_check_clean(&f);
     check_bytes(&f, "copy", bytes);
     CHECK_U64(fixture_count(&f, SPACE_BODY_REFS), count);
+    CHECK_OK(fixture_delete(&f, "copy"));
+    CHECK_OK(fixture_delete(&f, "there"));
+    upload_check_empty(&f);
     fixture_done(&f);
 }
 
@@ -188,5 +191,7 @@ TEST(a_copy_of_many_parts_survives_every_fault)
     fixture_open(&f);
     const struct str bytes = put_many(&f, "source", count);
     for (size_t i = 0; i < sizeof(sweeps) / sizeof(sweeps[0]); i++) sweep(&f, &sweeps[i], bytes, count);
+    CHECK_OK(fixture_delete(&f, "source"));
+    upload_check_empty(&f);
     fixture_done(&f);
 }

@@ -1,0 +1,34 @@
+/*
+ * checkpoint.h - carrying rows from the memtable to LMDB, so that the journal need not be kept and replayed for them.
+ *
+ * The committer freezes: the memtable becomes the frozen one, an empty one takes its place, and the journal's end at that moment is
+ * remembered. The checkpoint thread writes the frozen rows to LMDB, in key order, in slices, each a synced transaction; the last
+ * slice also writes the journal's position, and what lives in its segments. Then the frozen memtable is dropped, and segments that are
+ * dead go.
+ *
+ * A checkpoint that was cut short is harmless: its rows are final values of durable transactions, and replay from the old position
+ * puts them, or later ones, on top.
+ *
+ * A checkpoint that fails for space or memory is tried again: at once when the ballast could be given up, else after a while. Any other
+ * failure stops the engine's writes: LMDB cannot be believed before it is opened again.
+ */
+#ifndef STORAGE_META_CHECKPOINT_H
+#define STORAGE_META_CHECKPOINT_H
+
+#include "storage/meta/embedded.h"
+
+/* Of the committer, between batches, with queue_lock held. */
+void checkpoint_freeze_if_due_locked(struct meta *m);
+/* Both memtables are full: nothing can be run until a checkpoint is done. */
+bool checkpoint_is_full_locked(const struct meta *m);
+
+void checkpoint_main(void *meta); /* the thread */
+
+/* What LMDB keeps of the journal. *ret_durable: the highest batch that was known durable then. A store without one: *ret_found is false. */
+struct err checkpoint_position_read(struct meta *m, bool *ret_found, struct journal_position *ret, uint64_t *ret_durable);
+/* For a new store: remember which journal is its own, before there is one. */
+struct err checkpoint_position_begin(struct meta *m);
+/* Tell the segments what lives in them, as the last checkpoint knew it. */
+struct err checkpoint_live_read(struct meta *m);
+
+#endif

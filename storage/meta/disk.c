@@ -1,0 +1,73 @@
+/*
+ * disk.c - a full disk must not be a dead end.
+ *
+ * Below a floor of free space only work that frees some is admitted, so that the room left is for its journal and for checkpoints. When
+ * even these find none, the ballast, a file of one segment's size, is given up; it is taken again when there is room.
+ */
+#include <stdio.h>
+
+#include "storage/base/clock.h"
+#include "storage/base/log.h"
+#include "storage/base/sysio.h"
+#include "storage/meta/embedded.h"
+
+#define LOOK_MS                                                                                              \
+    100 /* a statvfs this often costs nothing; at 1 GB/s a floor of 256 MiB is not passed in between */
+
+void disk_look(struct meta *m)
+{
+    uint64_t available, total;
+
+    atomic_store(&m->disk_looked_ms, clock_mono_ms());
+    const struct err e = sys_free_bytes(m->dir, &available, &total);
+    if (e.code) return; /* what was known before holds */
+    atomic_store(&m->disk_free, available);
+    atomic_store(&m->disk_total, total);
+    const bool is_below = available < m->options.disk_floor_bytes;
+    if (atomic_exchange(&m->is_below_floor, is_below) == is_below) return;
+    if (is_below) LOG_WARN("the disk is almost full: only deletes are admitted", U64("free", available));
+    else LOG_INFO("the disk has room again", U64("free", available));
+}
+
+struct err disk_admit(struct meta *m)
+{
+    uint64_t looked = atomic_load_explicit(&m->disk_looked_ms, memory_order_relaxed);
+    const uint64_t now = clock_mono_ms();
+
+    if (now - looked >= LOOK_MS && atomic_compare_exchange_strong(&m->disk_looked_ms, &looked, now))
+        disk_look(m);
+    return atomic_load(&m->is_below_floor) ? FAIL(ERR_NO_SPACE, "the disk is almost full") : OK;
+}
+
+/* ---- the ballast ---- */
+
+static void ballast_path(const struct meta *m, char out[SEGMENT_PATH_MAX])
+{
+    (void)snprintf(out, SEGMENT_PATH_MAX, "%s/ballast", m->dir);
+}
+
+void disk_ballast_take(struct meta *m)
+{
+    const uint64_t bytes = m->options.segment_bytes;
+    char path[SEGMENT_PATH_MAX];
+    int fd;
+
+    if (atomic_load(&m->has_ballast)) return;
+    if (atomic_load(&m->disk_free) < m->options.disk_floor_bytes + 2 * bytes) return;
+    ballast_path(m, path);
+    if (sys_open(path, O_RDWR | O_CREAT, 0600, &fd).code) return;
+    const struct err e = sys_fallocate(fd, 0, 0, bytes);
+    sys_close(fd);
+    if (e.code) err_ignore(sys_unlink(path));
+    else atomic_store(&m->has_ballast, true);
+}
+
+bool disk_ballast_give(struct meta *m)
+{
+    char path[SEGMENT_PATH_MAX];
+
+    if (!atomic_exchange(&m->has_ballast, false)) return false;
+    ballast_path(m, path);
+    LOG_WARN("the disk is full: the ballast is given up");
+    return !sys_unlink(path).code;
+}

@@ -1,0 +1,143 @@
+/*
+ * embedded.h - the embedded engine behind meta.h, as its own files see it: what they share, who owns it, who wakes whom.
+ *
+ *   embedded.c    opening, closing, status
+ *   view.c        views: one moment of memtable + frozen memtable + LMDB
+ *   txn.c         what a transaction's fn may call
+ *   committer.c   the queue, batches, publishing, answers
+ *   checkpoint.c  carrying the frozen memtable to LMDB (checkpoint.h)
+ *   disk.c        the floor of free space, and the ballast
+ *
+ * Threads: callers submit (dry run, queue); the committer alone runs transactions, writes the journal, publishes and freezes; the
+ * checkpoint thread alone writes to LMDB and unlinks segments. Locks, in their order: queue_lock, views_lock, then those of
+ * memtables, LMDB, segments and journal, each taken alone.
+ *
+ * The order that makes a view one moment (M3): it takes the roots of both memtables under views_lock, then begins its LMDB
+ * transaction, then looks at freeze_number again. The rows of a root reach LMDB only after a freeze, so if none came in between,
+ * LMDB has nothing that is newer than the roots; and the frozen table is dropped only after LMDB has all of it.
+ */
+#ifndef STORAGE_META_EMBEDDED_H
+#define STORAGE_META_EMBEDDED_H
+
+#include <stdatomic.h>
+
+#include "storage/base/thread.h"
+#include "storage/meta/journal.h"
+#include "storage/meta/lmdb_store.h"
+#include "storage/meta/memtable.h"
+#include "storage/meta/meta.h"
+#include "storage/meta/rows.h"
+
+/* First in first out. */
+struct work_list {
+    struct meta_work *first, *last;
+    size_t count;
+};
+
+struct view {
+    struct rows_merged merged; /* first: a view is its rows */
+    struct meta *meta;
+    struct memtable_root *active, *frozen;
+    struct lmdb_txn *lmdb;
+    uint64_t number;            /* every transaction up to it is seen */
+    struct view *older, *newer; /* among the open ones; newer also among the idle ones */
+};
+
+struct txn {
+    struct rows_merged merged;
+    struct meta *meta;
+    struct memtable *overlay; /* what it has put so far */
+    struct batch *batch;      /* NULL: a dry run */
+    uint64_t number;
+    uint64_t row_bytes, body_bytes;
+    uint32_t bodies;          /* and drops */
+    bool is_batch_full;       /* there was no room: it is to be run again in the next batch */
+    struct err failed;        /* of a call of fn, whatever fn made of it */
+    struct txn *next;         /* among the idle ones */
+};
+
+/* What a freeze hands to the checkpoint. */
+struct frozen {
+    struct memtable *table; /* NULL: nothing is frozen */
+    struct journal_position position;
+};
+
+struct meta {
+    struct meta_options options;
+    char *dir;
+    int lock_fd;
+    struct lmdb_store *lmdb;
+    struct segment_set *segments;
+    struct journal *journal;
+
+    struct mutex queue_lock; /* guards what follows, up to the blank line */
+    struct cond has_work;    /* for the committer */
+    struct cond has_frozen;  /* for the checkpoint thread */
+    struct cond has_checkpointed; /* for those who wait for a checkpoint */
+    struct work_list foreground, background;
+    bool is_closing, is_stopped;
+    bool is_committer_waiting;
+    bool is_freeze_wanted;   /* by meta_checkpoint */
+    bool is_retry_wanted;    /* of a checkpoint that failed, by meta_checkpoint */
+    struct frozen frozen;    /* written by the committer (freeze) and the checkpoint (done), also under views_lock */
+    uint64_t checkpoints_failed;
+    struct err checkpoint_failure;
+    char checkpoint_why[256], stopped_why[256];
+    int64_t checkpoint_last_ms;
+    struct memtable *spare;  /* for the next freeze */
+
+    struct mutex views_lock; /* guards what follows, up to the blank line; and changes of frozen.table */
+    struct memtable *active;
+    uint64_t freeze_number;
+    struct view *view_oldest, *view_newest, *views_idle;
+    size_t views_open;
+    struct txn *txns_idle;
+
+    /* the committer's own */
+    struct work_list taken;   /* from the queue, not yet run */
+    struct txn *txn;
+    uint64_t txn_last;        /* of all that were decided */
+    uint64_t bytes_at_freeze; /* of the journal, when the memtable was frozen last */
+    uint64_t batch_at_freeze;
+    pthread_t committer, checkpointer;
+    bool has_committer, has_checkpointer;
+
+    /* read by anybody */
+    _Atomic uint64_t published, checkpointed;
+    _Atomic uint64_t batch_durable;
+    _Atomic uint64_t transactions, batches, memtable_bytes, memtable_rows;
+    _Atomic uint64_t disk_free, disk_total, disk_looked_ms;
+    atomic_bool is_below_floor, has_ballast;
+    uint8_t journal_id[16];
+};
+
+/* ---- view.c ---- */
+struct err view_take(struct meta *m, struct view **ret); /* as view_open */
+void view_give(struct view *v);
+uint64_t views_seen_by_all(struct meta *m); /* meta_positions.viewed_by_all */
+void views_free(struct meta *m);
+
+/* ---- txn.c ---- */
+struct txn *txn_new(struct meta *m); /* NULL: no memory */
+struct txn *txn_free(struct txn *t);
+/* Make it fresh, to read from these sources (its overlay is added) and to write to batch, or nowhere. */
+void txn_begin(struct txn *t, const struct rows_sources *from, struct batch *batch, uint64_t number);
+/* Append its rows to the batch. t->is_batch_full, or the first failure of its calls. */
+struct err txn_finish(struct txn *t);
+/* Run fn on what is published, writing nothing: OK, or why it is refused. */
+struct err txn_dry_run(struct meta *m, txn_fn *fn, void *arg);
+void txns_free(struct meta *m);
+
+/* ---- committer.c ---- */
+void committer_main(void *meta);
+/* Take no more writes, for this reason. Reads go on. */
+void meta_stop(struct meta *m, const char *why);
+
+/* ---- disk.c ---- */
+void disk_look(struct meta *m); /* now */
+/* ERR_NO_SPACE below the floor. Looks again every so often. */
+struct err disk_admit(struct meta *m);
+void disk_ballast_take(struct meta *m);  /* make it, if there is room */
+bool disk_ballast_give(struct meta *m);  /* false: there was none */
+
+#endif

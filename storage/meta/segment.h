@@ -1,0 +1,92 @@
+/*
+ * segment.h - the journal's files, and what still lives in them.
+ *
+ * A segment is a file NNNNNNNN.seg (its id in hex). Ids grow and are never used again, because a place names one. The set knows all
+ * that exist: how many bodies of each are live (counted as batches become durable, kept in LMDB by checkpoints), who has pinned
+ * them, and which files are open.
+ *
+ * Invariants:
+ *   S1  a file in the set has its name and its header on disk before a batch is written to it
+ *   S2  a segment is unlinked only when a checkpoint on disk says that no body in it is live and that the journal is not read from it any
+ *       more, no view is open that may still see one, and nothing is pinned
+ *
+ * Threads: reading, pins and figures from any; counting and freezing belong to the committer; the frozen counts and unlinking to the
+ * checkpoint.
+ */
+#ifndef STORAGE_META_SEGMENT_H
+#define STORAGE_META_SEGMENT_H
+
+#include <stdatomic.h>
+
+#include "storage/meta/record.h"
+
+struct segment_set;
+
+/* A segment that is written to. */
+struct segment {
+    uint64_t salt;
+    uint64_t bytes;
+    uint32_t id;
+    int fd;
+};
+
+/* The set of all segments in dir (which exists), with no body live. ERR_CORRUPT for a name that is none of ours. */
+struct err segments_open(const char *dir, const uint8_t journal_id[16], uint64_t segment_bytes, struct segment_set **ret);
+struct segment_set *segments_close(struct segment_set *s); /* NULL is fine; returns NULL */
+
+/* Make a segment file with its header, durable with its name, but not of the set yet. With is_zeroed its blocks are written; this takes a while, and
+ * ends early with ERR_CLOSED when *is_stopping becomes true. */
+struct err segments_create(struct segment_set *s, uint32_t id, bool is_zeroed, const atomic_bool *is_stopping,
+                           struct segment *ret);
+void segments_add(struct segment_set *s, const struct segment *made);
+/* The journal writes to it no more: its descriptor is one of those kept for reading, and may be closed. */
+void segments_retire(struct segment_set *s, uint32_t id);
+/* The id that a segment made next may have. */
+uint32_t segments_next_id(struct segment_set *s);
+
+/* The path of a segment's file, in out. */
+#define SEGMENT_PATH_MAX 4096
+void segments_path(const struct segment_set *s, uint32_t id, char out[SEGMENT_PATH_MAX]);
+/* The ids of the set, ascending: the first one at or above id. False: none. */
+bool segments_find(struct segment_set *s, uint32_t id, uint32_t *ret);
+const uint8_t *segments_journal_id(const struct segment_set *s);
+uint64_t segments_bytes_each(const struct segment_set *s);
+/* Forget a segment and unlink its file. Recovery does, with those that were made and not used. */
+struct err segments_remove(struct segment_set *s, uint32_t id);
+struct err segments_sync_dir(struct segment_set *s);
+void segments_set_bytes(struct segment_set *s, uint32_t id, uint64_t bytes);
+
+/* As meta_read_body, meta_pin, meta_unpin. */
+struct err segments_read(struct segment_set *s, struct place p, void *out);
+void segments_pin(struct segment_set *s, struct place p);
+void segments_unpin(struct segment_set *s, struct place p);
+
+/* ---- what is live ---- */
+
+/* Count the bodies and drops of a batch of that segment, which is durable. */
+void segments_count(struct segment_set *s, uint32_t segment_id, struct str records);
+
+/* What a checkpoint keeps of a segment. */
+struct segment_live {
+    uint64_t bodies, bytes;
+    uint32_t id;
+    bool is_gone; /* the file is unlinked: what is kept of it can go */
+};
+/* At start, as a checkpoint had kept it. Unknown ids are ignored. */
+void segments_set_live(struct segment_set *s, const struct segment_live *live);
+/* Keep the counts of this moment for the checkpoint that begins. */
+void segments_freeze(struct segment_set *s);
+/* The frozen counts that differ from those of the last checkpoint, by id: the first one at or above id. */
+bool segments_frozen_find(struct segment_set *s, uint32_t id, struct segment_live *ret);
+/* They are on disk, with a journal position in position_segment and all transactions up to txn. */
+void segments_frozen_done(struct segment_set *s, uint32_t position_segment, uint64_t txn);
+
+/* Unlink what is dead (S2): all views see transaction viewed_by_all. *ret_waiting: some are dead but still seen or pinned. */
+struct err segments_unlink_dead(struct segment_set *s, uint64_t viewed_by_all, bool *ret_waiting);
+
+struct segment_figures {
+    uint64_t count, bytes, live_bodies, live_bytes;
+};
+struct segment_figures segments_figures(struct segment_set *s);
+
+#endif

@@ -1,0 +1,160 @@
+/*
+ * segment_live.c - what lives in the journal's segments, and when one may go (S2).
+ *
+ * The life of a count: committer --(batch durable)--> live --(freeze)--> frozen --(checkpoint on disk)--> kept. A segment is dead
+ * when its frozen count is zero and the kept journal position lies in a later segment; dead_txn is then the checkpoint's last
+ * transaction, which every view must see before the file goes.
+ */
+#include <assert.h>
+
+#include "storage/base/log.h"
+#include "storage/base/metrics.h"
+#include "storage/base/sysio.h"
+#include "storage/meta/segment_set.h"
+
+/* ---- counts ---- */
+
+static void count_locked(struct segment_set *s, uint32_t id, int64_t bodies, int64_t bytes)
+{
+    struct segment_entry *e = segments_find_locked(s, id);
+    if (!e) return;
+    e->live.bodies += (uint64_t)bodies;
+    e->live.bytes += (uint64_t)bytes;
+    e->is_changed = true;
+}
+
+void segments_count(struct segment_set *s, uint32_t segment_id, struct str records)
+{
+    struct record_reader r = record_reader_of(records);
+    struct entry e;
+    int64_t bodies = 0, bytes = 0;
+
+    mutex_lock(&s->lock);
+    while (record_reader_next_body(&r, &e)) {
+        if (e.type == ENTRY_BODY) {
+            bodies++;
+            bytes += (int64_t)e.value.len;
+        } else {
+            count_locked(s, e.place.segment_id, -1, -(int64_t)e.place.length);
+        }
+    }
+    count_locked(s, segment_id, bodies, bytes);
+    mutex_unlock(&s->lock);
+}
+
+void segments_set_live(struct segment_set *s, const struct segment_live *live)
+{
+    mutex_lock(&s->lock);
+    struct segment_entry *e = segments_find_locked(s, live->id);
+    if (e) {
+        e->live = e->frozen = *live;
+        e->is_changed = false;
+    }
+    mutex_unlock(&s->lock);
+}
+
+void segments_freeze(struct segment_set *s)
+{
+    mutex_lock(&s->lock);
+    for (size_t i = 0; i < s->count; i++) {
+        struct segment_entry *e = &s->entries[i];
+        e->frozen = e->live;
+        e->is_frozen_changed |= e->is_changed;
+        e->is_changed = false;
+    }
+    mutex_unlock(&s->lock);
+}
+
+bool segments_frozen_find(struct segment_set *s, uint32_t id, struct segment_live *ret)
+{
+    bool has_one = false;
+
+    mutex_lock(&s->lock);
+    for (size_t i = segments_index_of(s, id); i < s->count && !has_one; i++) {
+        if (!s->entries[i].is_frozen_changed) continue;
+        *ret = s->entries[i].frozen;
+        has_one = true;
+    }
+    mutex_unlock(&s->lock);
+    return has_one;
+}
+
+void segments_frozen_done(struct segment_set *s, uint32_t position_segment, uint64_t txn)
+{
+    mutex_lock(&s->lock);
+    for (size_t i = 0; i < s->count; i++) {
+        struct segment_entry *e = &s->entries[i];
+        e->is_frozen_changed = false;
+        if (e->frozen.is_gone) {
+            segments_remove_locked(s, e);
+            i--;
+        } else if (!e->is_dead && e->id < position_segment && !e->frozen.bodies) {
+            e->is_dead = true;
+            e->dead_txn = txn;
+        }
+    }
+    mutex_unlock(&s->lock);
+}
+
+/* The first segment at or above id that may go. */
+static bool find_dead(struct segment_set *s, uint32_t id, uint64_t viewed_by_all, bool *ret_waiting,
+                      uint32_t *ret)
+{
+    bool has_one = false;
+
+    mutex_lock(&s->lock);
+    for (size_t i = segments_index_of(s, id); i < s->count && !has_one; i++) {
+        const struct segment_entry *e = &s->entries[i];
+        if (!e->is_dead || e->live.is_gone) continue;
+        has_one = e->dead_txn <= viewed_by_all && !e->pins && !e->users;
+        if (has_one) *ret = e->id;
+        else *ret_waiting = true;
+    }
+    mutex_unlock(&s->lock);
+    return has_one;
+}
+
+/* Its file is gone: let go of what held it. The entry stays until a checkpoint has forgotten the count. */
+static void set_gone(struct segment_set *s, uint32_t id)
+{
+    mutex_lock(&s->lock);
+    struct segment_entry *e = segments_find_locked(s, id);
+    METRIC_ADD(journal_live_bytes, -(int64_t)e->bytes);
+    if (e->fd >= 0 && !e->is_written_to) s->open_files--;
+    sys_close(e->fd);
+    e->fd = -1;
+    e->bytes = 0;
+    e->live.is_gone = e->is_changed = true;
+    mutex_unlock(&s->lock);
+}
+
+struct err segments_unlink_dead(struct segment_set *s, uint64_t viewed_by_all, bool *ret_waiting)
+{
+    char path[SEGMENT_PATH_MAX];
+    uint32_t id = 0;
+
+    *ret_waiting = false;
+    while (find_dead(s, id + 1, viewed_by_all, ret_waiting, &id)) {
+        segments_path(s, id, path);
+        const struct err e = sys_unlink(path);
+        if (e.code && e.code != ERR_NOT_FOUND) return e;
+        set_gone(s, id);
+        LOG_DEBUG("journal segment unlinked", U64("segment", id));
+    }
+    return OK;
+}
+
+struct segment_figures segments_figures(struct segment_set *s)
+{
+    struct segment_figures f = { 0 };
+
+    mutex_lock(&s->lock);
+    for (size_t i = 0; i < s->count; i++) {
+        f.count += !s->entries[i].live.is_gone;
+        f.bytes += s->entries[i].bytes;
+        f.live_bodies += s->entries[i].live.bodies;
+        f.live_bytes += s->entries[i].live.bytes;
+    }
+    mutex_unlock(&s->lock);
+    return f;
+}
