@@ -20,9 +20,15 @@
 #include "storage/base/metrics.h"
 #include "storage/base/sysio.h"
 
+void http_hand_over(struct http_request *req, const struct http_app *app)
+{
+    req->app = app;
+    app->head(req);
+}
+
 void *http_context(const struct http_request *req)
 {
-    return ((const struct http_call *)req)->app->context;
+    return req->app->context;
 }
 
 /* ---- the order ---- */
@@ -39,7 +45,7 @@ static void run_then(struct http_call *call)
 static void run_head(struct http_call *call)
 {
     call->stage = CALL_HEAD;
-    call->app->head(&call->req);
+    call->req.app->head(&call->req);
 }
 
 /* Is it cheaper to throw the rest of the body away than to lose the connection? */
@@ -75,7 +81,7 @@ enum call_next call_piece(struct http_call *call, struct str piece, size_t *ret_
         call->piece_given = piece.len;
         call->body_seen += fresh.len;
         METRIC_ADD(http_bytes_in, fresh.len);
-        if (!http_is_answered(&call->req)) call->app->data(&call->req, fresh);
+        if (!http_is_answered(&call->req)) call->req.app->data(&call->req, fresh);
     }
     if (call->then) {
         *ret_taken = 0;
@@ -98,11 +104,11 @@ enum call_next call_end(struct http_call *call)
     if (!call->then && !http_is_answered(&call->req) && call->stage != CALL_END) {
         call->stage = CALL_END;
         connection_set_phase(call->conn, PHASE_OURS);
-        call->app->end(&call->req);
+        call->req.app->end(&call->req);
     }
     if (call->then) return CALL_WAITS;
     if (!http_is_answered(&call->req)) {
-        LOG_ERROR("a request was not answered", STRF("request", call->req.id), STRF("app", call->app->name));
+        LOG_ERROR("a request was not answered", STRF("request", call->req.id), STRF("app", call->req.app->name));
         answer_plain(call, 500, "internal error");
     }
     return CALL_ANSWER;
@@ -117,7 +123,7 @@ void call_done(struct http_call *call, bool was_sent)
     if (was_sent && has_body) METRIC_ADD(http_bytes_out, a->len);
     if (a->kind == ANSWER_SOURCE && a->source.close) a->source.close(a->source.arg);
     if (a->kind == ANSWER_FILE && !call->is_sent) sys_close(a->fd);
-    if (call->stage != CALL_NEW) call->app->done(&call->req);
+    if (call->stage != CALL_NEW) call->req.app->done(&call->req);
     (void)arena_free(call->req.arena);
 }
 

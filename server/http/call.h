@@ -47,7 +47,6 @@ struct answer {
 struct http_call {
     struct http_request req; /* first: the edge's pointer is ours */
     struct connection *conn;
-    const struct http_app *app;
     struct answer answer;
     enum call_stage stage;
     bool expects_continue;

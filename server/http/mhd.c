@@ -87,7 +87,7 @@ static struct http_call *call_new(struct connection *c)
         return NULL;
     }
     call->conn = c;
-    call->app = app;
+    call->req.app = app;
     call->answer.headers_end = &call->answer.headers;
     call->req.arena = arena;
     call->req.peer = c->peer;

@@ -1,0 +1,40 @@
+/*
+ * client.h - one HTTP request and its answer, through libcurl (the only file that knows it).
+ *
+ * No redirects are followed, no proxy is asked (a credential goes to the server that was named and to nobody else), only http and https are
+ * spoken, and an answer has a ceiling. One client keeps its connections; it belongs to one thread.
+ */
+#ifndef ADMIN_CLI_CLIENT_H
+#define ADMIN_CLI_CLIENT_H
+
+#include <stdio.h>
+
+#include "admin/cli/connect.h"
+
+struct client;
+
+struct request {
+    const char *method;  /* "GET", "PUT", "POST", "DELETE" */
+    struct str url;
+    struct str bearer;   /* empty: none */
+    const struct credential *signer; /* NULL: not signed; else with AWS Signature Version 4 for S3 */
+    const char *region;  /* of the signature */
+    const char *type;    /* of the body; NULL: none is sent but by upload */
+    struct str body;
+    FILE *upload;        /* PUT: upload_bytes from here (NULL with 0 bytes: an empty body) */
+    uint64_t upload_bytes;
+};
+
+struct reply {
+    int status;
+    struct str body; /* in the arena */
+};
+
+struct err client_new(struct client **ret);
+struct client *client_free(struct client *c); /* NULL is fine; returns NULL */
+void client_freep(struct client **c);
+
+/* OK: there is an answer, whatever its status. ERR_UNAVAILABLE: the server cannot be reached, with its address. ERR_TOO_LARGE: the answer. ERR_IO: it broke off. */
+struct err client_send(struct client *c, const struct request *request, struct arena *arena, struct reply *ret);
+
+#endif

@@ -1,0 +1,127 @@
+/*
+ * options.c - the table of flags, and the loop over the words.
+ */
+#include "admin/cli/options.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "admin/cli/format.h"
+
+enum flag_type { TEXT, BOOL, NUMBER, DURATION };
+
+struct flag_row {
+    const char *name;
+    enum flag flag;
+    enum flag_type type;
+    size_t field;
+    const char *value, *help;
+};
+
+#define FIELD(name) offsetof(struct options, name)
+
+/* clang-format off */
+static const struct flag_row rows[] = {
+    { "endpoint", FLAG_ENDPOINT, TEXT, FIELD(endpoint), "URL", "the server's address for this verb (FIRN_ENDPOINT)" },
+    { "s3-endpoint", FLAG_S3_ENDPOINT, TEXT, FIELD(s3_endpoint), "URL", "address of the S3 API [http://127.0.0.1:8333]" },
+    { "catalog-endpoint", FLAG_CATALOG_ENDPOINT, TEXT, FIELD(catalog_endpoint), "URL", "address of the catalog (FIRN_CATALOG_ENDPOINT) [http://127.0.0.1:8181]" },
+    { "data", FLAG_DATA, TEXT, FIELD(data), "DIR", "data directory of a server on this machine: address and credential are read from there (FIRN_DATA)" },
+    { "catalog", FLAG_CATALOG, TEXT, FIELD(catalog), "NAME", "which catalog (FIRN_CATALOG); not needed if there is one alone" },
+    { "region", FLAG_REGION, TEXT, FIELD(region), "NAME", "region to sign for, if the server wants one (FIRN_REGION) [us-east-1]" },
+    { "all", FLAG_ALL, BOOL, FIELD(is_all), NULL, "with everything below" },
+    { "older-than", FLAG_OLDER_THAN, DURATION, FIELD(older_than_ms), "TIME", "age to expire from: 90s, 30m, 12h, 7d, 4w [the table's own, or 5d]" },
+    { "keep", FLAG_KEEP, NUMBER, FIELD(keep), "N", "snapshots of each branch to keep whatever their age [the table's own, or 1]" },
+    { "dry-run", FLAG_DRY_RUN, BOOL, FIELD(is_dry_run), NULL, "say what would be done, and do nothing" },
+    { "yes", FLAG_YES, BOOL, FIELD(is_yes), NULL, "do not ask" },
+    { "json", FLAG_JSON, BOOL, FIELD(is_json), NULL, "print JSON, for programs" },
+    { "help", FLAG_HELP, BOOL, FIELD(is_help), NULL, "print this" },
+};
+/* clang-format on */
+#define ROW_COUNT (sizeof(rows) / sizeof(rows[0]))
+
+static const struct flag_row *row_find(struct str name)
+{
+    for (size_t i = 0; i < ROW_COUNT; i++) {
+        if (str_is(name, rows[i].name)) return &rows[i];
+    }
+    return NULL;
+}
+
+static struct err number_of(const char *text, int64_t *ret)
+{
+    if (str_to_i64(str_from_z(text), ret) && *ret >= 1) return OK;
+    return err_fail(ERR_INVALID_ARGUMENT, "flag --keep must be a number from 1, not '%s'", text);
+}
+
+static struct err value_set(const struct flag_row *row, struct options *o, const char *value)
+{
+    void *field = (char *)o + row->field;
+
+    switch (row->type) {
+    case TEXT: *(const char **)field = value; return OK;
+    case BOOL: *(bool *)field = true; return OK;
+    case NUMBER: return number_of(value, field);
+    case DURATION:
+        if (duration_parse(str_from_z(value), field)) return OK;
+        return err_fail(ERR_INVALID_ARGUMENT, "flag --%s must be a time such as 12h or 7d, not '%s'",
+                        row->name, value);
+    }
+    return OK;
+}
+
+/* argv[*i] begins with "--". *i is moved to the last word used. */
+static struct err take_flag(int argc, char **argv, int *i, unsigned allowed, struct options *o,
+                            unsigned *seen)
+{
+    const char *word = argv[*i] + 2, *equals = strchr(word, '='), *value = equals ? equals + 1 : NULL;
+    const struct str name = equals ? str_of(word, (size_t)(equals - word)) : str_from_z(word);
+    const struct flag_row *row = row_find(name);
+
+    if (!row || !(row->flag & (allowed | FLAG_HELP)))
+        return err_fail(ERR_INVALID_ARGUMENT, "unknown flag '--%.*s'; see --help", STR_ARG(name));
+    if (*seen & row->flag) return err_fail(ERR_INVALID_ARGUMENT, "flag --%s is given twice", row->name);
+    *seen |= row->flag;
+    if (row->type == BOOL && value)
+        return err_fail(ERR_INVALID_ARGUMENT, "flag --%s takes no value", row->name);
+    if (row->type != BOOL && !value) {
+        if (++*i >= argc)
+            return err_fail(ERR_INVALID_ARGUMENT, "flag --%s needs a value: --%s %s", row->name, row->name,
+                            row->value);
+        value = argv[*i];
+    }
+    if (value && value[0] == '\0') return err_fail(ERR_INVALID_ARGUMENT, "flag --%s is empty", row->name);
+    return value_set(row, o, value);
+}
+
+struct err options_parse(int argc, char **argv, unsigned allowed, struct options *ret)
+{
+    struct options o = { .older_than_ms = -1, .keep = -1 };
+    bool is_flags_over = false;
+    unsigned seen = 0;
+
+    for (int i = 0; i < argc; i++) {
+        if (!is_flags_over && strcmp(argv[i], "--") == 0) {
+            is_flags_over = true;
+        } else if (!is_flags_over && strcmp(argv[i], "-h") == 0) {
+            o.is_help = true;
+        } else if (!is_flags_over && strncmp(argv[i], "--", 2) == 0) {
+            TRY(take_flag(argc, argv, &i, allowed, &o, &seen));
+        } else {
+            if (o.word_count == OPTIONS_WORDS_MAX)
+                return err_fail(ERR_INVALID_ARGUMENT, "too many words, from '%s' on", argv[i]);
+            o.words[o.word_count++] = argv[i];
+        }
+    }
+    *ret = o;
+    return OK;
+}
+
+void options_help(unsigned flags, FILE *out)
+{
+    for (size_t i = 0; i < ROW_COUNT; i++) {
+        if (!(rows[i].flag & (flags | FLAG_HELP))) continue;
+        const int used = fprintf(out, "  --%s%s%s", rows[i].name, rows[i].value ? " " : "",
+                                 rows[i].value ? rows[i].value : "");
+        fprintf(out, "%*s%s\n", used < 26 ? 26 - used : 1, "", rows[i].help);
+    }
+}

@@ -1,0 +1,58 @@
+/*
+ * verb.h - what a verb gets, and the table of verbs with the functions that it names.
+ *
+ * A verb prints to cli->out and returns an error; parsing, help, the question before what destroys, and the exit code are cli.c's.
+ */
+#ifndef ADMIN_CLI_VERB_H
+#define ADMIN_CLI_VERB_H
+
+#include "admin/cli/client.h"
+#include "admin/cli/ident.h"
+#include "admin/cli/layout.h"
+
+struct cli {
+    const struct options *options;
+    struct client *client;
+    struct arena *arena;
+    FILE *out;
+    /* asked for once, when first needed: s3_api.c, catalog_api.c */
+    struct credential credential;
+    struct str endpoints[API_COUNT];
+    struct str token, prefix;
+};
+
+struct verb {
+    const char *noun, *name; /* name NULL: the noun is the verb */
+    const char *arguments;
+    int words_min, words_max;
+    unsigned flags;
+    const char *destroys; /* the question, with one %s for the first word; NULL: nothing is destroyed */
+    const char *help;
+    struct err (*run)(struct cli *cli);
+};
+
+/* The word of the command line, from 0; NULL when it is not there. */
+const char *cli_word(const struct cli *cli, int i);
+
+/* Print as the options say: JSON, or columns. */
+struct err cli_print_rows(struct cli *cli, const struct column *columns, const json_t *rows);
+struct err cli_print_facts(struct cli *cli, const struct column *columns, const json_t *object);
+/* A sentence on what was done; with --json nothing (the exit code says it). */
+void cli_say(struct cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+struct err verb_bucket_list(struct cli *cli);
+struct err verb_bucket_create(struct cli *cli);
+struct err verb_bucket_delete(struct cli *cli);
+struct err verb_object_put(struct cli *cli);
+struct err verb_namespace_list(struct cli *cli);
+struct err verb_namespace_create(struct cli *cli);
+struct err verb_namespace_drop(struct cli *cli);
+struct err verb_table_list(struct cli *cli);
+struct err verb_table_show(struct cli *cli);
+struct err verb_table_register(struct cli *cli);
+struct err verb_snapshot_list(struct cli *cli);
+struct err verb_snapshot_expire(struct cli *cli);
+struct err verb_health(struct cli *cli);
+struct err verb_status(struct cli *cli);
+
+#endif

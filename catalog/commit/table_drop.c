@@ -1,0 +1,197 @@
+/*
+ * table_drop.c - renaming and dropping tables, and deleting the files of those that were purged.
+ *
+ * Dropping is one transaction: the name is free at once. With purge a row of SPACE_PURGES is written with it, and the table keeps its places
+ * until its files are gone, so that no other table can be made where files are being deleted. The files are deleted by purge_step, a page at a time; a restart goes on
+ * where it stopped. Only what lies below the table's own places is ever deleted, whatever its metadata names (reliability.md D12).
+ */
+#include "catalog/commit/catalog.h"
+
+#include <string.h>
+
+#include "catalog/commit/entity.h"
+#include "storage/base/encode.h"
+#include "storage/base/ids.h"
+#include "storage/base/limits.h"
+#include "storage/base/thread.h"
+#include "storage/object/object_delete.h"
+#include "storage/object/object_list.h"
+
+static struct err no_memory(void)
+{
+    return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
+}
+
+/* ---- rename ---- */
+
+struct rename_plan {
+    struct str catalog;
+    const struct table_ident *from, *to;
+    const struct actor *who;
+    struct arena *arena;
+};
+
+static struct err rename_fn(struct txn *txn, void *arg)
+{
+    struct rename_plan *plan = arg;
+    struct table_row row;
+    struct ns_row ns;
+    struct err e = OK;
+
+    TRY(table_row_get(txn_rows(txn), plan->catalog, plan->from, plan->arena, &row));
+    TRY(ns_row_get(txn_rows(txn), row.catalog_id, &plan->to->ns, plan->arena, &ns));
+    const struct str key = table_key(row.catalog_id, ns.id, plan->to->name, plan->arena);
+    if (!key.data) return no_memory();
+    if (rows_have(txn_rows(txn), SPACE_TABLES, key, &e))
+        return err_fail(ERR_TABLE_EXISTS, "Table already exists: %.*s", STR_ARG(table_ident_print(plan->to, plan->arena)));
+    TRY(e);
+    if (rows_have(txn_rows(txn), SPACE_VIEWS, key, &e))
+        return err_fail(ERR_VIEW_EXISTS, "View with same name already exists: %.*s", STR_ARG(table_ident_print(plan->to, plan->arena)));
+    TRY(e);
+    TRY(txn_del(txn, SPACE_TABLES, row.key));
+    row.key = key;
+    TRY(table_row_put(txn, &row));
+    TRY(txn_put(txn, SPACE_TABLE_IDS, str_of(row.uuid, 36), key));
+    CLEANUP(json_freep) json_t *details = json_pack("{s:o}", "to", json_of_str(table_ident_print(plan->to, plan->arena)));
+    return audit_put(txn, plan->who, "RenameTable", table_ident_print(plan->from, plan->arena), details);
+}
+
+struct err table_rename(struct store *s, struct str catalog, const struct table_ident *from, const struct table_ident *to, const struct actor *who)
+{
+    CLEANUP(arena_freep) struct arena *arena = arena_new(LIMIT_REQUEST_ARENA);
+    struct rename_plan plan = { .catalog = catalog, .from = from, .to = to, .who = who, .arena = arena };
+
+    if (!arena) return no_memory();
+    TRY(table_name_check(to->name));
+    return meta_run(s->meta, rename_fn, &plan);
+}
+
+/* ---- drop ---- */
+
+struct drop_plan {
+    struct str catalog;
+    const struct table_ident *ident;
+    bool is_purge;
+    const struct actor *who;
+    struct arena *arena;
+    struct uid uid; /* of the purge */
+};
+
+/* The purge owns the places from now on, under an id of its own: the same table registered again meanwhile must not get files that are being deleted. */
+static struct err queue_purge(struct txn *txn, struct drop_plan *plan, const struct table_row *row)
+{
+    CLEANUP(json_freep) json_t *list = json_array();
+    char owner[2 * sizeof(plan->uid.bytes) + 1];
+
+    hex_z(plan->uid.bytes, sizeof(plan->uid.bytes), owner);
+    for (size_t i = 0; i < row->places.count; i++) {
+        json_array_append_new(list, json_of_str(row->places.keys[i]));
+        TRY(txn_put(txn, SPACE_LOCATIONS, row->places.keys[i], str_from_z(owner)));
+    }
+    CLEANUP(json_freep) json_t *json = json_pack("{s:s, s:s, s:O}", "uuid", row->uuid, "owner", owner, "places", list);
+    return entity_put(txn, SPACE_PURGES, str_of(plan->uid.bytes, sizeof(plan->uid.bytes)), json);
+}
+
+static struct err drop_fn(struct txn *txn, void *arg)
+{
+    struct drop_plan *plan = arg;
+    struct table_row row;
+
+    TRY(table_row_get(txn_rows(txn), plan->catalog, plan->ident, plan->arena, &row));
+    TRY(txn_del(txn, SPACE_TABLES, row.key));
+    TRY(txn_del(txn, SPACE_TABLE_IDS, str_of(row.uuid, 36)));
+    if (plan->is_purge) TRY(queue_purge(txn, plan, &row));
+    for (size_t i = 0; i < row.places.count && !plan->is_purge; i++) TRY(location_release(txn, row.places.keys[i], str_of(row.uuid, 36)));
+    CLEANUP(json_freep) json_t *details = json_pack("{s:s, s:b}", "uuid", row.uuid, "purge", plan->is_purge);
+    return audit_put(txn, plan->who, "DropTable", table_ident_print(plan->ident, plan->arena), details);
+}
+
+struct err table_drop(struct store *s, struct str catalog, const struct table_ident *t, bool is_purge, const struct actor *who)
+{
+    CLEANUP(arena_freep) struct arena *arena = arena_new(LIMIT_REQUEST_ARENA);
+    struct drop_plan plan = { .catalog = catalog, .ident = t, .is_purge = is_purge, .who = who, .arena = arena, .uid = ids_uid() };
+
+    if (!arena) return no_memory();
+    return meta_run_freeing(s->meta, drop_fn, &plan);
+}
+
+/* ---- purge ---- */
+
+struct purge {
+    struct str key; /* of its row */
+    json_t *json;
+    struct arena *arena;
+};
+
+static struct err first_purge(struct store *s, struct purge *p, bool *ret_found)
+{
+    CLEANUP(view_closep) struct rows *view = NULL;
+    struct rows_scan scan;
+    struct str key, value;
+    struct err e = OK;
+
+    TRY(view_open(s->meta, &view));
+    rows_scan_begin(&scan, view, SPACE_PURGES, STR_NONE, false);
+    *ret_found = rows_scan_next(&scan, &key, &value);
+    if (*ret_found) {
+        p->key = arena_str(p->arena, key);
+        e = p->key.data ? entity_parse(value, &p->json) : no_memory();
+        if (e.code == ERR_OK && !json_defer(p->arena, p->json)) e = no_memory();
+    }
+    if (e.code == ERR_OK) e = scan.err;
+    rows_scan_done(&scan);
+    return e;
+}
+
+static struct err finish_fn(struct txn *txn, void *arg)
+{
+    struct purge *p = arg;
+    const struct str owner = json_str(json_object_get(p->json, "owner"));
+    size_t i;
+    json_t *place;
+
+    json_array_foreach(json_object_get(p->json, "places"), i, place) TRY(location_release(txn, json_str(place), owner));
+    return txn_del(txn, SPACE_PURGES, p->key);
+}
+
+/* One page of files below a place; *ret_more: there may be more. A bucket that is gone took its files with it. */
+static struct err purge_page(struct store *s, struct str place, struct arena *arena, bool *ret_more)
+{
+    struct str bucket;
+    const struct str prefix = str_cut(place, '/', &bucket);
+    const struct list_query q = { .bucket = bucket, .prefix = prefix, .max = LIMIT_PAGE };
+    struct list_page page;
+
+    *ret_more = false;
+    const struct err e = object_list(s, &q, arena, &page);
+    if (e.code == ERR_NO_SUCH_BUCKET) return OK;
+    TRY(e);
+    struct delete_item *items = arena_array(arena, struct delete_item, page.count + 1);
+    if (!items) return no_memory();
+    for (size_t i = 0; i < page.count; i++) items[i].key = page.entries[i].name;
+    if (page.count) TRY(object_delete_many(s, bucket, items, page.count, arena));
+    for (size_t i = 0; i < page.count; i++) TRY(items[i].outcome);
+    *ret_more = page.is_truncated;
+    return OK;
+}
+
+struct err purge_step(struct store *s, bool *ret_more)
+{
+    CLEANUP(arena_freep) struct arena *arena = arena_new(LIMIT_REQUEST_ARENA);
+    struct purge p = { .arena = arena };
+    bool found = false;
+    size_t i;
+    json_t *place;
+
+    *ret_more = false;
+    if (!arena) return no_memory();
+    TRY(first_purge(s, &p, &found));
+    if (!found) return OK;
+    *ret_more = true;
+    json_array_foreach(json_object_get(p.json, "places"), i, place) {
+        bool more = false;
+        TRY(purge_page(s, json_str(place), arena, &more));
+        if (more) return OK;
+    }
+    return meta_run_freeing(s->meta, finish_fn, &p);
+}

@@ -1,0 +1,35 @@
+/*
+ * bearer.c - the caller of the catalog, by its token. The token endpoint is oauth.c.
+ *
+ * Nothing else counts: an S3 signature, Basic credentials or a vended key at the catalog are no credentials there, and no other header is
+ * looked at (reliability.md C9, C23).
+ */
+#include "server/auth/bearer.h"
+
+#include "admin/iam/session_token.h"
+
+static struct err be_anonymous(const struct iam *iam, struct caller *ret)
+{
+    const struct principal *p = iam_anonymous(iam);
+
+    if (!p) return FAIL(ERR_UNAUTHENTICATED, "no Authorization header");
+    *ret = (struct caller){ .principal = p, .is_anonymous = true };
+    return OK;
+}
+
+struct err bearer_verify(const struct iam *iam, struct http_request *req, struct caller *ret)
+{
+    const size_t count = http_header_repeats(req, "authorization");
+    const struct principal *principal;
+    struct str scheme;
+    int64_t expires_ms;
+
+    if (count == 0) return be_anonymous(iam, ret);
+    if (count > 1) return FAIL(ERR_UNAUTHENTICATED, "two Authorization headers");
+    const struct str token = str_trim(str_cut(http_header(req, "authorization"), ' ', &scheme));
+    if (!str_is_nocase(scheme, "bearer"))
+        return FAIL(ERR_UNAUTHENTICATED, "the Authorization is not a bearer token");
+    TRY(token_check(iam, token, req->arena, &principal, &expires_ms));
+    *ret = (struct caller){ .principal = principal };
+    return OK;
+}

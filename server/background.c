@@ -1,0 +1,103 @@
+/*
+ * background.c - clearing up behind uploads and dropped tables.
+ */
+#include "server/background.h"
+
+#include <stdlib.h>
+
+#include "catalog/commit/catalog.h"
+#include "storage/base/clock.h"
+#include "storage/base/log.h"
+#include "storage/base/thread.h"
+#include "storage/object/multipart.h"
+
+static const struct job {
+    const char *name;
+    struct err (*step)(struct store *s, bool *ret_more);
+} jobs[] = {
+    { "clear uploads", multipart_clear },
+    { "purge tables", purge_step },
+};
+#define JOB_COUNT (sizeof(jobs) / sizeof(jobs[0]))
+
+enum { PAUSE_MS = 1000 };
+
+struct background {
+    struct store *store;
+    pthread_t thread;
+    struct mutex lock;
+    struct cond stop;
+    bool is_stopping; /* guarded by lock */
+};
+
+static bool is_stopping(struct background *b)
+{
+    mutex_lock(&b->lock);
+    const bool stopping = b->is_stopping;
+    mutex_unlock(&b->lock);
+    return stopping;
+}
+
+/* Each job once; is there more to do? A job that fails is tried again after the pause. */
+static bool run_jobs(struct background *b)
+{
+    bool any_more = false;
+
+    for (size_t i = 0; i < JOB_COUNT && !is_stopping(b); i++) {
+        bool more = false;
+        const struct err e = jobs[i].step(b->store, &more);
+        if (e.code != ERR_OK)
+            LOG_WARN("background job failed, it will be tried again", STRF("job", jobs[i].name), ERRF(e));
+        any_more |= e.code == ERR_OK && more;
+    }
+    return any_more;
+}
+
+static void pause_until_next(struct background *b)
+{
+    const uint64_t deadline = clock_mono_ms() + PAUSE_MS;
+
+    mutex_lock(&b->lock);
+    while (!b->is_stopping && cond_wait_until(&b->stop, &b->lock, deadline)) continue;
+    mutex_unlock(&b->lock);
+}
+
+static void run(void *arg)
+{
+    struct background *b = arg;
+
+    while (!is_stopping(b)) {
+        if (!run_jobs(b)) pause_until_next(b);
+    }
+}
+
+struct err background_start(struct store *s, struct background **ret)
+{
+    struct background *b = calloc(1, sizeof(*b));
+
+    if (!b) return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
+    b->store = s;
+    mutex_init(&b->lock, LOCK_SERVER);
+    cond_init(&b->stop);
+    const struct err e = thread_start("background", run, b, &b->thread);
+    if (e.code != ERR_OK) {
+        free(b);
+        return e;
+    }
+    *ret = b;
+    return OK;
+}
+
+struct background *background_stop(struct background *b)
+{
+    if (!b) return NULL;
+    mutex_lock(&b->lock);
+    b->is_stopping = true;
+    cond_broadcast(&b->stop);
+    mutex_unlock(&b->lock);
+    thread_join(b->thread);
+    cond_done(&b->stop);
+    mutex_done(&b->lock);
+    free(b);
+    return NULL;
+}

@@ -1,0 +1,16 @@
+/*
+ * background.h - what runs beside the requests: a row each with a name and one step.
+ *
+ * One thread goes through the rows; a step does a bounded piece of work and says whether there is more. With nothing to do it sleeps until a second has passed or the server
+ * stops. (Checkpoints and the giving back of space have threads of their own, inside storage.)
+ */
+#ifndef SERVER_BACKGROUND_H
+#define SERVER_BACKGROUND_H
+
+#include "storage/object/object.h"
+
+struct background;
+struct err background_start(struct store *s, struct background **ret);
+struct background *background_stop(struct background *b); /* waits for the step that runs; NULL is fine; returns NULL */
+
+#endif

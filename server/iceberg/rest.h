@@ -1,0 +1,84 @@
+/*
+ * rest.h - one Iceberg REST request, and what its handlers use. For the files of server/iceberg only.
+ */
+#ifndef SERVER_ICEBERG_REST_H
+#define SERVER_ICEBERG_REST_H
+
+#include "admin/iam/access.h"
+#include "catalog/commit/catalog.h"
+#include "server/iceberg/iceberg.h"
+#include "storage/base/json.h"
+
+struct rest_op;
+
+struct rest_request {
+    struct http_request *http;
+    struct arena *arena;
+    const struct iceberg_options *options;
+    const struct rest_op *op;
+    struct caller caller;
+    struct actor actor;
+    struct buf *text;      /* the body */
+    json_t *body;          /* parsed, when the row says so; decref'd with the arena */
+    /* from the path, decoded: */
+    struct str prefix;     /* the catalog's name */
+    struct ns_path ns;
+    struct str table;
+    struct catalog_info catalog; /* when the row has a prefix */
+    bool is_keys_wanted;         /* credentials are what was asked for, whatever the header says */
+    struct err outcome;
+    char why[512];
+};
+
+typedef struct err rest_run_fn(struct rest_request *req);
+
+enum rest_flags {
+    REST_PUBLIC = 1 << 0,  /* no token needed */
+    REST_JSON = 1 << 1,    /* has a JSON object as body */
+    REST_FORM = 1 << 2,    /* has a form as body */
+    REST_HIDDEN = 1 << 3,  /* not in the `endpoints` of /config */
+};
+
+struct rest_op {
+    const char *name;      /* "LoadTable" */
+    enum http_method method;
+    const char *path;      /* "/v1/{prefix}/namespaces/{namespace}/tables/{table}": as in `endpoints` */
+    enum permission permission;
+    unsigned flags;
+    rest_run_fn *run;      /* on a worker */
+};
+
+const struct rest_op *rest_ops(size_t *ret_count);
+/* Find the row for a request, and fill what its path says. ERR_NOT_FOUND (no such path), ERR_METHOD_NOT_ALLOWED, ERR_INVALID (a name in it). */
+struct err rest_op_find(struct rest_request *req, struct http_request *http);
+
+/* ---- handlers, by file ---- */
+rest_run_fn rest_config, rest_token;                                                             /* rest_config.c */
+rest_run_fn rest_list_namespaces, rest_create_namespace, rest_load_namespace, rest_namespace_exists, rest_drop_namespace, rest_update_namespace; /* rest_namespace.c */
+rest_run_fn rest_list_tables, rest_create_table, rest_load_table, rest_table_exists, rest_drop_table, rest_rename_table, rest_register_table,
+    rest_load_credentials, rest_report_metrics;                                                  /* rest_table.c */
+rest_run_fn rest_update_table, rest_commit_transaction;                                          /* rest_commit.c */
+
+/* ---- answers ---- */
+void rest_answer_json(struct rest_request *req, int status, json_t *value); /* takes value; NULL: 503 */
+void rest_answer_text(struct rest_request *req, int status, struct str json); /* in the arena */
+void rest_answer_empty(struct rest_request *req, int status);
+void rest_answer_error(struct rest_request *req, struct err e);
+
+/* "ns" arrays of bodies. ERR_INVALID names the field. Strings live in value. */
+struct err rest_ns_from_json(const json_t *levels, const char *field, struct ns_path *ret);
+json_t *rest_ns_to_json(const struct ns_path *ns);
+struct err rest_ident_from_json(const json_t *ident, const char *field, struct table_ident *ret);
+
+/* pageToken and pageSize: without a token parameter everything is given. */
+struct err rest_paging(const struct rest_request *req, struct str *ret_token, size_t *ret_size);
+
+/* ---- credentials (rest_credentials.c) ---- */
+
+/* May the caller do this on the table whose files are at location? */
+struct err rest_check_table(const struct rest_request *req, enum permission what, struct str location);
+/* The `config` object of a LoadTableResult: endpoint and path style, and keys vended for the table when the client asks for them (X-Iceberg-Access-Delegation). In *ret_storage the
+ * storage-credentials array; NULL when none are given. Both the caller's to decref. */
+struct err rest_table_config(struct rest_request *req, const struct table_info *t, json_t **ret_config, json_t **ret_storage);
+
+#endif

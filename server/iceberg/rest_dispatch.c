@@ -1,0 +1,236 @@
+/*
+ * rest_dispatch.c - what happens to every request of the Iceberg REST catalog.
+ *
+ *   head   the row -> the token -> may they, in that catalog -> is there a body, and how long
+ *   data   collected, at most LIMIT_REST_BODY
+ *   end    parsed; row->run on a worker, since commits wait for a flush and large tables are parsed
+ *   done   one log line, one metric
+ *
+ * All decisions of `head` come before "100 Continue".
+ */
+#include "server/iceberg/rest.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/auth/bearer.h"
+#include "storage/base/clock.h"
+#include "storage/base/limits.h"
+#include "storage/base/log.h"
+#include "storage/base/metrics.h"
+
+struct iceberg {
+    struct iceberg_options options;
+    struct http_app app;
+};
+
+static struct rest_request *request_of(struct http_request *http)
+{
+    return http->state;
+}
+
+static struct err no_memory(void)
+{
+    return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
+}
+
+/* ---- the head ---- */
+
+static struct err authenticate(struct rest_request *req)
+{
+    if (!(req->op->flags & REST_PUBLIC)) TRY(bearer_verify(req->options->iam, req->http, &req->caller));
+    req->actor = (struct actor){
+        .principal = req->caller.principal ? principal_name(req->caller.principal) : STR("-"),
+        .request_id = str_from_z(req->http->id),
+        .address = req->http->peer,
+    };
+    return OK;
+}
+
+/* What one may not see answers as if it did not exist. */
+static struct err authorize(struct rest_request *req)
+{
+    struct str bucket, key;
+
+    if (req->op->permission == PERM_PUBLIC) return OK;
+    TRY(catalog_get(req->options->store, req->prefix, req->arena, &req->catalog));
+    TRY(location_parse(req->catalog.base_location, req->arena, &bucket, &key));
+    const struct err e = access_check(&req->caller, req->op->permission, bucket, key);
+    if (e.code == ERR_OK) return OK;
+    if (access_check(&req->caller, PERM_CATALOG_LIST, bucket, key).code != ERR_OK)
+        return err_fail(ERR_NO_SUCH_WAREHOUSE, "Unable to find warehouse %.*s", STR_ARG(req->prefix));
+    return e;
+}
+
+static void text_done(void *arg)
+{
+    buf_done(arg);
+}
+
+static struct err body_begin(struct rest_request *req)
+{
+    if (!(req->op->flags & (REST_JSON | REST_FORM))) return OK;
+    if (http_has_header(req->http, "content-encoding")) return FAIL(ERR_INVALID, "a Content-Encoding of the request is not supported");
+    if (req->http->has_content_length && req->http->content_length > LIMIT_REST_BODY) return FAIL(ERR_TOO_LARGE, "the request body is too large");
+    req->text = arena_new_of(req->http->arena, struct buf);
+    if (!req->text || !arena_defer(req->http->arena, text_done, req->text)) return no_memory();
+    buf_init(req->text, LIMIT_REST_BODY);
+    return OK;
+}
+
+static struct err head(struct rest_request *req)
+{
+    TRY(rest_op_find(req, req->http));
+    TRY(authenticate(req));
+    TRY(authorize(req));
+    return body_begin(req);
+}
+
+static struct rest_request *request_new(struct http_request *http)
+{
+    struct rest_request *req = arena_new_of(http->arena, struct rest_request);
+    const struct iceberg *i = http_context(http);
+
+    if (req) *req = (struct rest_request){ .http = http, .arena = http->arena, .options = &i->options };
+    return req;
+}
+
+static void on_head(struct http_request *http)
+{
+    struct rest_request *req = request_new(http);
+
+    METRIC_ADD(catalog_requests, 1);
+    if (!req) {
+        http_answer(http, 503, STR(""));
+        return;
+    }
+    http->state = req;
+    http_set(http, "X-Request-ID", str_from_z(http->id));
+    const struct err e = head(req);
+    if (e.code != ERR_OK) rest_answer_error(req, e);
+}
+
+/* ---- body and run ---- */
+
+static void on_data(struct http_request *http, struct str piece)
+{
+    struct rest_request *req = request_of(http);
+
+    METRIC_ADD(http_bytes_in, piece.len);
+    if (!req->text) return;
+    buf_str(req->text, piece);
+    const struct err e = buf_err(req->text);
+    if (e.code != ERR_OK) rest_answer_error(req, e);
+}
+
+static void json_drop(void *arg)
+{
+    json_decref(arg);
+}
+
+static struct err parse_body(struct rest_request *req)
+{
+    json_t *body;
+
+    if (!(req->op->flags & REST_JSON)) return OK;
+    TRY(json_parse(buf_view(req->text), &body));
+    if (!arena_defer(req->arena, json_drop, body)) {
+        json_decref(body);
+        return no_memory();
+    }
+    req->body = body;
+    return json_is_object(body) ? OK : FAIL(ERR_INVALID, "the request body must be a JSON object");
+}
+
+/* On a worker. */
+static void work(struct http_request *http)
+{
+    struct rest_request *req = request_of(http);
+    struct err e = parse_body(req);
+
+    if (e.code == ERR_OK) e = req->op->run(req);
+    req->outcome = e.code == ERR_OK ? OK : err_keep(e, req->why, sizeof(req->why));
+}
+
+static void after_work(struct http_request *http)
+{
+    struct rest_request *req = request_of(http);
+
+    if (!http_is_answered(http)) rest_answer_error(req, req->outcome.code != ERR_OK ? req->outcome : FAIL(ERR_INTERNAL, "no answer was made"));
+}
+
+static void on_end(struct http_request *http)
+{
+    const struct err e = http_offload(http, work, after_work);
+
+    if (e.code != ERR_OK) rest_answer_error(request_of(http), e);
+}
+
+static void on_done(struct http_request *http)
+{
+    const struct rest_request *req = request_of(http);
+
+    if (!req) return;
+    const int status = http_status(http);
+    const enum log_level level = status >= 500 && status != 503 ? LOG_LEVEL_WARN : LOG_LEVEL_DEBUG;
+    LOG_AT(level, "catalog request", STRF("id", http->id), STRF("operation", req->op ? req->op->name : "unknown"), STRV("path", http->raw_path),
+           STRV("principal", req->actor.principal), STRV("peer", http->peer), I64("status", status),
+           U64("us", (clock_mono_ns() - http->start_ns) / 1000), STRF("why", req->why[0] ? req->why : NULL));
+}
+
+/* ---- answers ---- */
+
+void rest_answer_text(struct rest_request *req, int status, struct str json)
+{
+    http_set(req->http, "Content-Type", STR("application/json"));
+    http_answer(req->http, status, json);
+}
+
+void rest_answer_json(struct rest_request *req, int status, json_t *value)
+{
+    struct buf out;
+    struct str text = STR_NONE;
+
+    buf_init(&out, LIMIT_JSON_BYTES);
+    if (value && json_print(value, &out).code == ERR_OK) text = arena_str(req->arena, buf_view(&out));
+    buf_done(&out);
+    json_decref(value);
+    rest_answer_text(req, text.data ? status : 503, text);
+}
+
+void rest_answer_empty(struct rest_request *req, int status)
+{
+    http_answer(req->http, status, STR(""));
+}
+
+/* ---- the edge ---- */
+
+struct err iceberg_new(const struct iceberg_options *options, struct iceberg **ret)
+{
+    struct iceberg *i = calloc(1, sizeof(*i));
+
+    if (!i) return no_memory();
+    i->options = *options;
+    i->app = (struct http_app){
+        .context = i,
+        .head = on_head,
+        .data = on_data,
+        .end = on_end,
+        .done = on_done,
+        .name = "catalog",
+        .arena_max = LIMIT_REST_ARENA, /* metadata may be large: an S3 request's ceiling would not do */
+    };
+    *ret = i;
+    return OK;
+}
+
+struct iceberg *iceberg_free(struct iceberg *i)
+{
+    free(i);
+    return NULL;
+}
+
+const struct http_app *iceberg_app(struct iceberg *i)
+{
+    return &i->app;
+}

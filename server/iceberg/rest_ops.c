@@ -1,0 +1,139 @@
+/*
+ * rest_ops.c - the operations of the Iceberg REST catalog that are served.
+ *
+ * A row's path is the text that /v1/config lists in `endpoints`, which clients compare to the letter. The table is asked for below each of the base paths. To add an operation: a row here,
+ * and its handler in the file for its subject; token, permission, body, errors, log and metrics follow from the row.
+ */
+#include "server/iceberg/rest.h"
+
+#include <string.h>
+
+#include "storage/base/encode.h"
+
+/* clang-format off */
+#define NS "/v1/{prefix}/namespaces"
+#define TABLES NS "/{namespace}/tables"
+static const struct rest_op ops[] = {
+    { "GetConfig",         HTTP_GET,    "/v1/config",                            PERM_PUBLIC,        REST_HIDDEN,            rest_config },
+    { "GetToken",          HTTP_POST,   "/v1/oauth/tokens",                      PERM_PUBLIC,        REST_PUBLIC | REST_FORM | REST_HIDDEN, rest_token },
+    { "ListNamespaces",    HTTP_GET,    NS,                                      PERM_CATALOG_LIST,  0,                      rest_list_namespaces },
+    { "CreateNamespace",   HTTP_POST,   NS,                                      PERM_CATALOG_WRITE, REST_JSON,              rest_create_namespace },
+    { "LoadNamespace",     HTTP_GET,    NS "/{namespace}",                       PERM_CATALOG_LIST,  0,                      rest_load_namespace },
+    { "NamespaceExists",   HTTP_HEAD,   NS "/{namespace}",                       PERM_CATALOG_LIST,  0,                      rest_namespace_exists },
+    { "DropNamespace",     HTTP_DELETE, NS "/{namespace}",                       PERM_CATALOG_WRITE, 0,                      rest_drop_namespace },
+    { "UpdateNamespace",   HTTP_POST,   NS "/{namespace}/properties",            PERM_CATALOG_WRITE, REST_JSON,              rest_update_namespace },
+    { "ListTables",        HTTP_GET,    TABLES,                                  PERM_CATALOG_LIST,  0,                      rest_list_tables },
+    { "CreateTable",       HTTP_POST,   TABLES,                                  PERM_CATALOG_WRITE, REST_JSON,              rest_create_table },
+    { "LoadTable",         HTTP_GET,    TABLES "/{table}",                       PERM_CATALOG_READ,  0,                      rest_load_table },
+    { "TableExists",       HTTP_HEAD,   TABLES "/{table}",                       PERM_CATALOG_LIST,  0,                      rest_table_exists },
+    { "UpdateTable",       HTTP_POST,   TABLES "/{table}",                       PERM_CATALOG_WRITE, REST_JSON,              rest_update_table },
+    { "DropTable",         HTTP_DELETE, TABLES "/{table}",                       PERM_CATALOG_WRITE, 0,                      rest_drop_table },
+    { "LoadCredentials",   HTTP_GET,    TABLES "/{table}/credentials",           PERM_CATALOG_READ,  0,                      rest_load_credentials },
+    { "ReportMetrics",     HTTP_POST,   TABLES "/{table}/metrics",               PERM_CATALOG_READ,  REST_JSON,              rest_report_metrics },
+    { "RegisterTable",     HTTP_POST,   NS "/{namespace}/register",              PERM_CATALOG_WRITE, REST_JSON,              rest_register_table },
+    { "RenameTable",       HTTP_POST,   "/v1/{prefix}/tables/rename",            PERM_CATALOG_WRITE, REST_JSON,              rest_rename_table },
+    { "CommitTransaction", HTTP_POST,   "/v1/{prefix}/transactions/commit",      PERM_CATALOG_WRITE, REST_JSON,              rest_commit_transaction },
+};
+/* clang-format on */
+#define OP_COUNT (sizeof(ops) / sizeof(ops[0]))
+
+/* Where the API stands: Polaris' address, and a short one. */
+static const char *const bases[] = { "/api/catalog", "/iceberg" };
+
+const struct rest_op *rest_ops(size_t *ret_count)
+{
+    *ret_count = OP_COUNT;
+    return ops;
+}
+
+void rest_ops_print(FILE *out)
+{
+    static const char *const methods[] = { "GET", "HEAD", "PUT", "POST", "DELETE", "OPTIONS", "PATCH", "OTHER" };
+
+    for (size_t i = 0; i < OP_COUNT; i++) {
+        const struct rest_op *op = &ops[i];
+        const char *body = op->flags & REST_JSON ? "JSON" : op->flags & REST_FORM ? "form" : "none";
+        fprintf(out, "%s\t%s\t%s\t%s\t%s\t%s\n", op->name, methods[op->method], op->path,
+                permission_name(op->permission), body, op->flags & REST_HIDDEN ? "no" : "yes");
+    }
+}
+
+/* ---- names in the path ---- */
+
+/* Levels are joined by 0x1F, as %1F on the wire. */
+static struct err namespace_from(struct str piece, struct rest_request *req)
+{
+    struct str level;
+
+    req->ns.count = 0;
+    for (struct str_split it = str_split_on(piece, 0x1f); str_split_next(&it, &level);) {
+        if (req->ns.count == NAMESPACE_LEVELS_MAX) return FAIL(ERR_INVALID, "Invalid namespace: it has too many levels");
+        req->ns.levels[req->ns.count++] = level;
+    }
+    return ns_path_check(&req->ns);
+}
+
+static struct err take_piece(struct str name, struct str raw, struct rest_request *req)
+{
+    const struct str piece = percent_str(req->arena, raw, false);
+
+    if (!piece.data || !str_is_utf8(piece)) return FAIL(ERR_INVALID, "the path is not well-formed");
+    if (str_is(name, "{prefix}")) {
+        req->prefix = piece;
+        return OK;
+    }
+    if (str_is(name, "{namespace}")) return namespace_from(piece, req);
+    req->table = piece;
+    return table_name_check(piece);
+}
+
+/* ---- matching ---- */
+
+static bool pieces_match(struct str template, struct str path)
+{
+    struct str_split t = str_split_on(template, '/'), p = str_split_on(path, '/');
+    struct str want, have;
+
+    for (;;) {
+        const bool has_want = str_split_next(&t, &want), has_have = str_split_next(&p, &have);
+        if (!has_want || !has_have) return has_want == has_have;
+        const bool is_name = want.len && want.data[0] == '{';
+        if (is_name ? have.len == 0 : !str_eq(want, have)) return false;
+    }
+}
+
+static struct err take_pieces(struct str template, struct str path, struct rest_request *req)
+{
+    struct str_split t = str_split_on(template, '/'), p = str_split_on(path, '/');
+    struct str want, have;
+
+    while (str_split_next(&t, &want) && str_split_next(&p, &have)) {
+        if (want.len && want.data[0] == '{') TRY(take_piece(want, have, req));
+    }
+    return OK;
+}
+
+static struct str below_base(struct str path)
+{
+    for (size_t i = 0; i < sizeof(bases) / sizeof(bases[0]); i++) {
+        const struct str base = str_from_z(bases[i]);
+        if (str_starts(path, base)) return str_from(path, base.len);
+    }
+    return STR_NONE;
+}
+
+struct err rest_op_find(struct rest_request *req, struct http_request *http)
+{
+    const struct str path = below_base(http->raw_path);
+    bool is_path_known = false;
+
+    for (size_t i = 0; i < OP_COUNT && path.data; i++) {
+        if (!pieces_match(str_from_z(ops[i].path), path)) continue;
+        is_path_known = true;
+        if (ops[i].method != http->method) continue;
+        req->op = &ops[i];
+        return take_pieces(str_from_z(ops[i].path), path, req);
+    }
+    if (is_path_known) return FAIL(ERR_METHOD_NOT_ALLOWED, "the path does not take this method");
+    return err_fail(ERR_NOT_FOUND, "there is no such path: %.*s", STR_ARG(http->raw_path));
+}

@@ -1,0 +1,54 @@
+/*
+ * status.c - the server's state as one JSON document.
+ */
+#include "server/manage/status.h"
+
+#include "storage/base/clock.h"
+#include "storage/base/json.h"
+#include "storage/base/limits.h"
+#include "storage/base/thread.h"
+
+static json_t *rows_status(const struct meta_status *m)
+{
+    char last[CLOCK_ISO_SIZE] = "";
+
+    if (m->checkpoint_last_ms) clock_iso(m->checkpoint_last_ms, last);
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:s}", "transactions", (json_int_t)m->transactions,
+                     "batches", (json_int_t)m->batches, "in_memory", (json_int_t)m->memtable_rows,
+                     "in_memory_bytes", (json_int_t)m->memtable_bytes, "lmdb_bytes",
+                     (json_int_t)m->lmdb_bytes_used, "lmdb_map_bytes", (json_int_t)m->lmdb_bytes_map,
+                     "last_checkpoint", last);
+}
+
+static json_t *document(struct store *s, struct str data_dir)
+{
+    struct meta_status m;
+    struct blob_status b;
+
+    meta_status(s->meta, &m);
+    blob_status(s->blobs, &b);
+    return json_pack("{s:o, s:b, s:s, s:{s:I, s:I}, s:o, s:{s:I, s:I}, s:{s:b, s:I, s:I, s:I, s:I}}", "data",
+                     json_of_str(data_dir), "writable", m.is_writable, "why_not",
+                     m.is_writable ? "" : m.why_not, "disk", "free_bytes", (json_int_t)m.disk_free_bytes,
+                     "total_bytes", (json_int_t)m.disk_total_bytes, "rows", rows_status(&m), "journal",
+                     "segments", (json_int_t)m.journal_segments, "bytes", (json_int_t)m.journal_bytes,
+                     "volumes", "writable", b.is_writable, "count", (json_int_t)b.volumes, "live_bytes",
+                     (json_int_t)b.bytes_live, "disk_bytes", (json_int_t)b.bytes_on_disk, "waiting_bytes",
+                     (json_int_t)b.bytes_freed_waiting);
+}
+
+struct err status_print(struct store *s, struct str data_dir, struct arena *arena, struct str *ret)
+{
+    CLEANUP(json_freep) json_t *json = document(s, data_dir);
+    struct buf out;
+
+    if (!json) return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
+    buf_init(&out, 64 * KIB);
+    const struct err e = json_print(json, &out);
+    const struct str text = e.code == ERR_OK ? arena_str(arena, buf_view(&out)) : STR_NONE;
+    buf_done(&out);
+    TRY(e);
+    if (!text.data) return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
+    *ret = text;
+    return OK;
+}

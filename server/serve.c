@@ -1,0 +1,348 @@
+/*
+ * serve.c - the life of the server.
+ *
+ * Things are opened in the order of struct server's fields and closed in reverse; what was not opened is NULL, and every close takes NULL, so there is one way out
+ * for a start that failed half way and for a stop.
+ *
+ *   DIR/            the store's directory (made at the first start)
+ *   DIR/rows/       journal and LMDB (storage/meta)
+ *   DIR/volumes/    bodies (storage/volume)
+ *   DIR/endpoints.json   where the server listens; written when it is ready, removed at a stop
+ *   DIR.key, DIR.root    beside it: master key and root credential (admin/iam)
+ */
+#include "server/serve.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "admin/iam/iam.h"
+#include "catalog/commit/catalog.h"
+#include "server/background.h"
+#include "server/iceberg/iceberg.h"
+#include "server/manage/front.h"
+#include "server/s3/s3.h"
+#include "server/version.h"
+#include "storage/base/encode.h"
+#include "storage/base/ids.h"
+#include "storage/base/json.h"
+#include "storage/base/limits.h"
+#include "storage/base/log.h"
+#include "storage/base/sysio.h"
+#include "storage/base/thread.h"
+#include "storage/object/bucket.h"
+
+enum { FRONT_S3, FRONT_CATALOG, FRONT_STATUS, FRONT_COUNT };
+
+struct server {
+    const struct config *config;
+    struct arena *arena; /* paths, addresses */
+    struct store store;
+    bool is_new_store;
+    uint8_t store_id[16];
+    struct iam *iam;
+    struct s3 *s3;
+    struct iceberg *iceberg;
+    struct background *background;
+    struct front *fronts[FRONT_COUNT];
+    struct http_server *http;
+    struct buf endpoints;
+};
+
+static struct str path_in(struct server *s, const char *name)
+{
+    return arena_printf(s->arena, "%.*s/%s", STR_ARG(s->config->data), name);
+}
+
+/* ---- the store ---- */
+
+struct store_id_plan {
+    uint8_t id[16];
+    bool is_new;
+};
+
+/* The store's id, made with the first start. */
+static struct err store_id_fn(struct txn *txn, void *arg)
+{
+    struct store_id_plan *plan = arg;
+    struct str value;
+    const struct err e = rows_get(txn_rows(txn), SPACE_SYSTEM, STR("store-id"), &value);
+
+    if (e.code == ERR_NOT_FOUND) {
+        plan->is_new = true;
+        return txn_put(txn, SPACE_SYSTEM, STR("store-id"), str_of(plan->id, sizeof(plan->id)));
+    }
+    TRY(e);
+    if (value.len != sizeof(plan->id)) return FAIL(ERR_CORRUPT, "the store's id is damaged");
+    memcpy(plan->id, value.data, sizeof(plan->id));
+    plan->is_new = false;
+    return OK;
+}
+
+static struct err open_store(struct server *s)
+{
+    const struct config *c = s->config;
+    struct store_id_plan plan = { .is_new = false };
+    const struct str data = arena_str(s->arena, c->data);
+    const struct str rows = path_in(s, "rows"), volumes = path_in(s, "volumes");
+
+    if (!data.data || !rows.data || !volumes.data) return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
+    TRY(sys_mkdir(data.data, 0700));
+    const struct meta_options m = {
+        .dir = rows.data,
+        .segment_bytes = c->segment_size,
+        .checkpoint_rows_bytes = c->checkpoint_rows,
+        .checkpoint_log_bytes = c->checkpoint_log,
+        .disk_floor_bytes = c->disk_floor,
+    };
+    TRY(meta_open(&m, &s->store.meta));
+    const struct blob_options b = {
+        .dir = volumes.data,
+        .meta = s->store.meta,
+        .volume_bytes = c->volume_size,
+        .disk_floor_bytes = c->disk_floor,
+    };
+    TRY(blob_open(&b, &s->store.blobs));
+    s->store.part_bytes_min = c->part_size_min;
+    s->store.small_body_max = LIMIT_SMALL_BODY;
+    ids_random(plan.id, sizeof(plan.id));
+    TRY(meta_run(s->store.meta, store_id_fn, &plan));
+    memcpy(s->store_id, plan.id, sizeof(s->store_id));
+    s->is_new_store = plan.is_new;
+    return OK;
+}
+
+static void say_root(struct server *s)
+{
+    fprintf(
+        stderr,
+        "firn: made root credentials, kept in %.*s.root (0600):\n  FIRN_ROOT_USER=%.*s\n  FIRN_ROOT_PASSWORD=%.*s\n",
+        STR_ARG(s->config->data), STR_ARG(iam_root_user(s->iam)), STR_ARG(iam_root_password(s->iam)));
+}
+
+static struct err open_identities(struct server *s)
+{
+    const struct config *c = s->config;
+    bool made_root = false;
+    struct iam_options o = {
+        .data_dir = c->data,
+        .key_file = c->key_file,
+        .root_user = c->root_user,
+        .root_password = c->root_password,
+        .identities_file = c->identities,
+        .anonymous_principal = c->anonymous_principal,
+        .is_new_store = s->is_new_store,
+    };
+
+    memcpy(o.store_id, s->store_id, sizeof(o.store_id));
+    TRY(iam_open(&o, &s->iam, &made_root));
+    if (made_root) say_root(s);
+    if (c->anonymous_principal.len)
+        LOG_WARN("callers without credentials act as a principal", STRV("principal", c->anonymous_principal));
+    return OK;
+}
+
+/* ---- what is made at start if absent ---- */
+
+static struct err ensure_bucket(struct server *s, struct str name)
+{
+    const struct err e = bucket_create(&s->store, name, iam_root_user(s->iam), STR_NONE);
+
+    if (e.code == ERR_BUCKET_OWNED_BY_YOU || e.code == ERR_EXISTS) return OK;
+    if (e.code != ERR_OK) return err_fail(e.code, "bucket '%.*s' cannot be made: %s", STR_ARG(name), e.why);
+    LOG_INFO("bucket made", STRV("bucket", name));
+    return OK;
+}
+
+static struct err ensure_catalog(struct server *s, struct str name)
+{
+    const struct actor who = { .principal = iam_root_user(s->iam),
+                               .request_id = STR("start"),
+                               .address = STR("-") };
+    const struct str location = arena_printf(s->arena, "s3://%.*s", STR_ARG(name));
+
+    TRY(ensure_bucket(s, name));
+    if (!location.data) return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
+    const struct err e = catalog_ensure(&s->store, name, location, &who);
+    if (e.code != ERR_OK) return err_fail(e.code, "catalog '%.*s' cannot be made: %s", STR_ARG(name), e.why);
+    return OK;
+}
+
+static struct err ensure_all(struct server *s)
+{
+    for (size_t i = 0; i < s->config->buckets.count; i++) TRY(ensure_bucket(s, s->config->buckets.items[i]));
+    for (size_t i = 0; i < s->config->catalogs.count; i++)
+        TRY(ensure_catalog(s, s->config->catalogs.items[i]));
+    return OK;
+}
+
+/* ---- the edges ---- */
+
+static struct err open_s3(struct server *s)
+{
+    const struct s3_options o = {
+        .store = &s->store,
+        .iam = s->iam,
+        .region = s->config->region,
+        .domain = s->config->domain,
+        .external_hosts = s->config->external_hosts,
+        .is_recreate_ok = s->config->recreate_ok,
+    };
+    return s3_new(&o, &s->s3);
+}
+
+static struct err open_iceberg(struct server *s, uint16_t s3_port)
+{
+    const struct iceberg_options o = {
+        .store = &s->store,
+        .iam = s->iam,
+        .s3_endpoint = s->config->s3_endpoint,
+        .s3_endpoint_map = s->config->s3_endpoint_map.items,
+        .s3_endpoint_map_count = s->config->s3_endpoint_map.count,
+        .s3_port = s3_port,
+        .region = s->config->region,
+        .token_ttl_s = (int64_t)s->config->token_ttl_s,
+        .vended_ttl_s = (int64_t)s->config->vended_ttl_s,
+    };
+    return iceberg_new(&o, &s->iceberg);
+}
+
+static struct err open_front(struct server *s, int which, const struct http_app *api)
+{
+    const struct front_options o = {
+        .api = api,
+        .is_catalog = which == FRONT_CATALOG,
+        .has_metrics = s->config->metrics && which != FRONT_STATUS,
+        .iam = s->iam,
+        .store = &s->store,
+        .data_dir = s->config->data,
+    };
+    return front_new(&o, &s->fronts[which]);
+}
+
+/* Listen on each address; endpoints.json gets "name": [urls]. */
+static struct err listen_on(struct server *s, const char *name, const struct config_list *addresses,
+                            int which, uint16_t *ret_port)
+{
+    buf_printf(&s->endpoints, "%s\"%s\": [", s->endpoints.len > 1 ? ", " : "", name);
+    for (size_t i = 0; i < addresses->count; i++) {
+        const struct http_listener *l;
+        TRY(http_server_listen(s->http, addresses->items[i], front_app(s->fronts[which]), &l));
+        if (i == 0 && ret_port) *ret_port = http_listener_port(l);
+        buf_printf(&s->endpoints, "%s\"%.*s\"", i ? ", " : "", STR_ARG(http_listener_url(l)));
+        LOG_INFO("listening, plain HTTP", STRF("api", name), STRV("url", http_listener_url(l)));
+    }
+    buf_char(&s->endpoints, ']');
+    return OK;
+}
+
+static struct err open_edges(struct server *s)
+{
+    const struct http_options o = {
+        .threads = (int)s->config->http_threads,
+        .connections_max = (int)s->config->connections_max,
+        .idle_timeout_s = (int)s->config->idle_timeout_s,
+    };
+    uint16_t s3_port = 0;
+
+    TRY(http_server_new(&o, &s->http));
+    TRY(open_s3(s));
+    TRY(open_front(s, FRONT_S3, s3_app(s->s3)));
+    TRY(listen_on(s, "s3", &s->config->s3_address, FRONT_S3, &s3_port));
+    TRY(open_iceberg(s, s3_port));
+    TRY(open_front(s, FRONT_CATALOG, iceberg_app(s->iceberg)));
+    TRY(listen_on(s, "catalog", &s->config->catalog_address, FRONT_CATALOG, NULL));
+    if (s->config->status_address.count == 0) return OK;
+    TRY(open_front(s, FRONT_STATUS, NULL));
+    return listen_on(s, "status", &s->config->status_address, FRONT_STATUS, NULL);
+}
+
+static struct err write_endpoints(struct server *s)
+{
+    const struct str path = path_in(s, "endpoints.json");
+
+    buf_z(&s->endpoints, "}\n");
+    TRY(buf_err(&s->endpoints));
+    if (!path.data) return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
+    return sys_write_file(path.data, buf_view(&s->endpoints), 0644);
+}
+
+/* ---- start and stop ---- */
+
+static struct err open_all(struct server *s)
+{
+    TRY(open_store(s));
+    TRY(open_identities(s));
+    TRY(ensure_all(s));
+    TRY(background_start(&s->store, &s->background));
+    TRY(open_edges(s));
+    return write_endpoints(s);
+}
+
+static void close_all(struct server *s)
+{
+    const struct str endpoints = path_in(s, "endpoints.json");
+
+    front_begin_stop();
+    if (s->http && endpoints.data) err_ignore(sys_unlink(endpoints.data));
+    s->http = http_server_stop(s->http, (int)s->config->drain_s * 1000);
+    for (int i = 0; i < FRONT_COUNT; i++) s->fronts[i] = front_free(s->fronts[i]);
+    s->background = background_stop(s->background);
+    s->iceberg = iceberg_free(s->iceberg);
+    s->s3 = s3_free(s->s3);
+    s->iam = iam_close(s->iam);
+    s->store.blobs = blob_close(s->store.blobs);
+    s->store.meta = meta_close(s->store.meta);
+}
+
+/* SIGTERM and SIGINT are blocked in every thread and waited for here: no handler, nothing asynchronous. */
+static void block_signals(sigset_t *stop)
+{
+    sigemptyset(stop);
+    sigaddset(stop, SIGTERM);
+    sigaddset(stop, SIGINT);
+    pthread_sigmask(SIG_BLOCK, stop, NULL);
+    sigaction(SIGPIPE, &(struct sigaction){ .sa_handler = SIG_IGN }, NULL);
+}
+
+/* Connections, volumes and segments are files: as many as the system lets this process have. */
+static void raise_file_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0) LOG_WARN("the limit of open files could not be raised");
+}
+
+struct err serve(const struct config *config)
+{
+    CLEANUP(arena_freep) struct arena *arena = arena_new(1 * MIB);
+    struct server s = { .config = config, .arena = arena };
+    enum log_level level;
+    sigset_t stop;
+    int number = 0;
+
+    if (!arena) return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
+    if (!log_level_from(config->log_level, &level))
+        return err_fail(ERR_INVALID, "setting 'log-level' must be error, warn, info or debug, not '%.*s'",
+                        STR_ARG(config->log_level));
+    log_set_level(level);
+    raise_file_limit();
+    block_signals(&stop);
+    buf_init(&s.endpoints, 64 * KIB);
+    buf_char(&s.endpoints, '{');
+    const struct err e = open_all(&s);
+    if (e.code == ERR_OK) {
+        LOG_INFO("ready", STRF("version", FIRN_VERSION), STRV("data", config->data));
+        while (sigwait(&stop, &number) != 0) continue;
+        LOG_INFO("stopping", STRF("signal", number == SIGTERM ? "SIGTERM" : "SIGINT"));
+    }
+    static char why[512];
+    const struct err kept = err_keep(e, why, sizeof(why));
+    close_all(&s);
+    buf_done(&s.endpoints);
+    if (e.code == ERR_OK) LOG_INFO("stopped");
+    return kept;
+}

@@ -1,0 +1,223 @@
+"""test_cli.py - every verb of the command line against a running server: what it prints, and its exit code."""
+import json
+import os
+import pathlib
+import subprocess
+
+import pyarrow
+import pytest
+from firn_server import BINARY, ROOT
+from pyiceberg.catalog import load_catalog
+
+DONE, FAILED, USAGE, UNREACHABLE = 0, 1, 2, 3
+SAMPLE = pathlib.Path(__file__).parents[2] / "deploy" / "sample"
+
+
+def run(words, environment=None):
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("FIRN_", "AWS_", "MINIO_"))}
+    return subprocess.run([BINARY, *words], env={**clean, **(environment or {})}, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+
+
+class Cli:
+    def __init__(self, server):
+        self.server = server
+        self.environment = {"FIRN_ROOT_USER": ROOT[0], "FIRN_ROOT_PASSWORD": ROOT[1]}
+
+    def __call__(self, *words, status=DONE):
+        done = run([*words, "--data", str(self.server.data)], self.environment)
+        assert done.returncode == status, (words, done)
+        assert status == DONE or done.stderr.startswith("firn: "), done
+        return done.stdout if status == DONE else done.stderr
+
+    def json(self, *words):
+        return json.loads(self(*words, "--json"))
+
+
+@pytest.fixture
+def lake(start_server):
+    return start_server("--catalogs", "lake")
+
+
+@pytest.fixture
+def cli(lake):
+    return Cli(lake)
+
+
+@pytest.fixture
+def catalog(lake):
+    return load_catalog("lake", type="rest", uri=lake.catalog_url + "/api/catalog", warehouse="lake", credential=":".join(ROOT),
+                        **{"oauth2-server-uri": lake.catalog_url + "/api/catalog/v1/oauth/tokens"},
+                        **{"s3.endpoint": lake.url, "s3.access-key-id": ROOT[0], "s3.secret-access-key": ROOT[1]})
+
+
+def test_buckets_are_made_listed_and_deleted(cli, lake):
+    cli("bucket", "create", "first")
+    assert "there already" not in cli("bucket", "list")
+    assert [b["name"] for b in cli.json("bucket", "list")] == ["first", "lake"]
+    assert cli("bucket", "list").splitlines()[0].split() == ["NAME", "CREATED"]
+    assert "BucketAlreadyOwnedByYou" in cli("bucket", "create", "first", status=FAILED)
+    assert "InvalidBucketName" in cli("bucket", "create", "health", status=FAILED)
+    lake.boto().put_object(Bucket="first", Key="x", Body=b"")
+    assert "BucketNotEmpty" in cli("bucket", "delete", "first", "--yes", status=FAILED)
+    lake.boto().delete_object(Bucket="first", Key="x")
+    assert "--yes" in cli("bucket", "delete", "first", status=USAGE)
+    cli("bucket", "delete", "first", "--yes")
+    assert "NoSuchBucket" in cli("bucket", "delete", "first", "--yes", status=FAILED)
+
+
+@pytest.mark.parametrize("size", [0, 1, 40_000, 3_000_000])
+def test_a_file_is_uploaded_whole_to_any_key(cli, lake, tmp_path, size):
+    body = os.urandom(size)
+    (tmp_path / "file").write_bytes(body)
+    key = "a b+c%20/ü/..x/../y//z~'\""
+    cli("object", "put", str(tmp_path / "file"), "lake/" + key)
+    assert lake.boto().get_object(Bucket="lake", Key=key)["Body"].read() == body
+    assert "No such file" in cli("object", "put", str(tmp_path / "none"), "lake/x", status=FAILED)
+    cli("object", "put", str(tmp_path), "lake/x", status=USAGE)
+
+
+def test_namespaces_nest(cli):
+    assert "does not exist" in cli("namespace", "create", "a.b", status=FAILED)
+    for name in ("a", "a.b", "a.b.c", 'a."x.y"', "d"):
+        cli("namespace", "create", name)
+    assert "already exists" in cli("namespace", "create", "a", status=FAILED)
+    assert cli("namespace", "list").split() == ["NAMESPACE", "a", "d"]
+    assert [n["levels"] for n in cli.json("namespace", "list", "a")] == [["a", "b"], ["a", "x.y"]]
+    assert cli("namespace", "list", "--all").split() == ["NAMESPACE", "a", "d", "a.b", 'a."x.y"', "a.b.c"]
+    assert "not empty" in cli("namespace", "drop", "a", "--yes", status=FAILED)
+    assert "--yes" in cli("namespace", "drop", "d", status=USAGE)
+    cli("namespace", "drop", 'a."x.y"', "--yes")
+    assert "does not exist" in cli("namespace", "drop", 'a."x.y"', "--yes", status=FAILED)
+
+
+def test_long_listings_come_whole(cli, catalog):
+    for i in range(1005):
+        catalog.create_namespace(f"n{i:04}")
+    assert [n["name"] for n in cli.json("namespace", "list")] == [f"n{i:04}" for i in range(1005)]
+
+
+def test_the_sample_table_is_registered_and_shown(start_server):
+    lake = start_server("--catalogs", "lakehouse")
+    cli = Cli(lake)
+    for file in SAMPLE.glob("orders/*/*"):
+        cli("object", "put", str(file), f"lakehouse/sample/{file.relative_to(SAMPLE)}")
+    (metadata,) = SAMPLE.glob("orders/metadata/00001-*.json")
+    location = f"s3://lakehouse/sample/orders/metadata/{metadata.name}"
+    cli("namespace", "create", "sample")
+    cli("table", "register", "sample.orders", location)
+    assert "already exists" in cli("table", "register", "sample.orders", location, status=FAILED)
+    assert cli("table", "list").split() == ["TABLE", "sample.orders"]
+    assert cli.json("table", "list", "sample") == [{"namespace": ["sample"], "name": "orders", "table": "sample.orders"}]
+    shown = cli("table", "show", "sample.orders")
+    assert "s3://lakehouse/sample/orders" in shown and "decimal(10, 2)" in shown
+    assert ["rows", "20"] in [line.split() for line in shown.splitlines()]
+    loaded = cli.json("table", "show", "sample.orders")
+    assert loaded["metadata-location"] == location and "config" not in loaded and "storage-credentials" not in loaded
+    assert "does not exist" in cli("table", "show", "sample.none", status=FAILED)
+    assert "NAMESPACE.TABLE" in cli("table", "show", "orders", status=USAGE)
+
+
+def make_table(catalog, appends):
+    catalog.create_namespace("raw")
+    rows = pyarrow.table({"id": [1, 2, 3]})
+    table = catalog.create_table("raw.events", schema=rows.schema)
+    for _ in range(appends):
+        table.append(rows)
+    return table
+
+
+def test_snapshots_expire_by_age_and_number(cli, catalog):
+    table = make_table(catalog, 6)
+    ids = [s.snapshot_id for s in table.snapshots()]
+    table.manage_snapshots().create_tag(ids[1], "kept").create_branch(ids[2], "other").commit()
+    listed = cli.json("snapshot", "list", "raw.events")
+    assert [(s["snapshot-id"], s["refs"]) for s in listed] == list(zip(ids, [[], ["kept"], ["other"], [], [], ["main"]]))
+    assert [s["total-rows"] for s in listed] == ["3", "6", "9", "12", "15", "18"]
+
+    assert "0 of 6 snapshots removed" in cli("snapshot", "expire", "raw.events", "--yes")  # five days are the default
+    assert "--yes" in cli("snapshot", "expire", "raw.events", "--older-than", "0s", status=USAGE)
+    would = cli.json("snapshot", "expire", "raw.events", "--older-than", "0s", "--keep", "2", "--dry-run")
+    assert [s["snapshot-id"] for s in would] == [ids[0], ids[3]]  # each branch keeps two: 5 and 4, 2 and 1
+    assert [s.snapshot_id for s in table.refresh().snapshots()] == ids
+
+    assert "2 of 6 snapshots removed" in cli("snapshot", "expire", "raw.events", "--older-than", "0s", "--keep", "2", "--yes")
+    left = table.refresh()
+    assert [s.snapshot_id for s in left.snapshots()] == [ids[1], ids[2], ids[4], ids[5]]
+    assert set(left.refs()) == {"main", "kept", "other"}
+    assert left.scan().to_arrow().num_rows == 18
+    assert left.scan(snapshot_id=ids[1]).to_arrow().num_rows == 6
+
+
+def test_expiry_keeps_what_a_branch_asks_for(cli, catalog):
+    table = make_table(catalog, 5)
+    ids = [s.snapshot_id for s in table.snapshots()]
+    table.manage_snapshots().create_branch(ids[3], "audit", min_snapshots_to_keep=3).commit()
+    cli("snapshot", "expire", "raw.events", "--older-than", "0s", "--keep", "1", "--yes")
+    assert [s.snapshot_id for s in table.refresh().snapshots()] == ids[1:]
+    with table.transaction() as change:
+        change.set_properties({"gc.enabled": "false"})
+    assert "gc.enabled" in cli("snapshot", "expire", "raw.events", "--older-than", "0s", "--yes", status=FAILED)
+
+
+def test_health_needs_no_credential(lake):
+    done = run(["health", "--data", str(lake.data), "--json"])
+    assert done.returncode == DONE
+    assert [(h["api"], h["endpoint"], h["ready"]) for h in json.loads(done.stdout)] == [("s3", lake.url, True), ("catalog", lake.catalog_url, True)]
+    assert run(["health", "--endpoint", lake.url]).returncode == DONE
+    assert run(["health"], {"FIRN_ENDPOINT": lake.url}).returncode == DONE
+
+
+def test_status_says_where_the_data_is(cli, lake):
+    shown = cli("status")
+    assert str(lake.data) in shown and "last checkpoint" in shown and "disk free" in shown
+    told = cli.json("status")
+    assert told["data"] == str(lake.data) and told["writable"] is True and told["disk"]["free_bytes"] > 0
+
+
+def test_a_wrong_credential_is_told(cli, lake):
+    cli.environment["FIRN_ROOT_PASSWORD"] = "not-this-one"
+    assert "credential" in cli("bucket", "list", status=FAILED)
+    assert "credential" in cli("table", "list", status=FAILED)
+    assert "credential" in cli("status", status=FAILED)
+    assert "not-this-one" not in run(["bucket", "list", "--data", str(lake.data)], cli.environment).stderr
+    cli.environment = {}
+    assert "FIRN_ROOT_USER" in cli("bucket", "list", status=USAGE)
+
+
+def test_the_credential_that_the_server_made_is_found(start_server, tmp_path):
+    lake = start_server("--catalogs", "lake", environment={"FIRN_ROOT_USER": "", "FIRN_ROOT_PASSWORD": ""})
+    assert run(["bucket", "list", "--data", str(lake.data)]).returncode == DONE
+    assert run(["status"], {"FIRN_DATA": str(lake.data)}).returncode == DONE
+
+
+def test_which_catalog(start_server):
+    lake = start_server("--catalogs", "one,two")
+    cli = Cli(lake)
+    assert "--catalog" in cli("namespace", "list", status=USAGE)
+    cli("namespace", "create", "n", "--catalog", "two")
+    assert cli("namespace", "list", "--catalog", "one").split() == ["NAMESPACE"]
+    assert cli("namespace", "list", "--catalog", "two").split() == ["NAMESPACE", "n"]
+    cli.environment["FIRN_CATALOG"] = "two"
+    assert cli("namespace", "list").split() == ["NAMESPACE", "n"]
+    assert "three" in cli("namespace", "list", "--catalog", "three", status=FAILED)
+
+
+def test_a_server_that_is_gone_is_unreachable(cli, lake):
+    endpoint = lake.url
+    lake.stop()
+    assert "no server runs" in cli("bucket", "list", status=UNREACHABLE)
+    done = run(["bucket", "list", "--endpoint", endpoint], cli.environment)
+    assert done.returncode == UNREACHABLE and endpoint in done.stderr
+    assert run(["health", "--endpoint", endpoint]).returncode == UNREACHABLE
+
+
+def test_every_verb_has_help():
+    verbs = [line.split()[1:3] for line in run(["help"]).stdout.splitlines() if line.startswith("  firn ")]
+    assert ["snapshot", "expire"] in verbs and len(verbs) > 14
+    for noun in ("bucket", "object", "namespace", "table", "snapshot"):
+        assert noun in run([noun, "--help"]).stdout
+        for verb in (v for n, v in verbs if n == noun):
+            done = run([noun, verb, "--help"])
+            assert done.returncode == DONE and "--json" in done.stdout
+    for verb in ("health", "status"):
+        assert "--data" in run([verb, "--help"]).stdout

@@ -1,0 +1,37 @@
+#!/bin/sh
+# run.sh [CYCLES]: kill -9 under load, and nothing acknowledged may be lost. Ends with "N passed, N failed".
+#   objects.py   puts, overwrites, deletes, copies and uploads in parts (a harness of its own: objects.py --help)
+#   tables.py    table commits by several writers; the metadata chain must be whole
+# Checkpoints and reclaiming are forced to run often, so that kills land inside them.
+set -u
+cd "$(dirname "$0")/../.."
+cycles=${1:-50}
+python=build/venv/bin/python
+[ -x "$python" ] || python=python3
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+passed=0 failed=0
+
+free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+count() { # NAME STATUS
+    if [ "$2" -eq 0 ]; then passed=$((passed + 1)); else failed=$((failed + 1)); echo "FAILED: $1"; fi
+}
+objects() { # NAME CYCLES [harness options]
+    name=$1 n=$2
+    shift 2
+    python3 tests/crash/objects.py --data "$work/$name/data" --port "$(free_port)" --cycles "$n" --ak crash --sk crashcrash \
+        --env FIRN_ROOT_USER=crash --env FIRN_ROOT_PASSWORD=crashcrash --server-log "$work/$name.log" --max-run 1.5 "$@" -- \
+        build/firn serve --data '{data}' --s3-address '127.0.0.1:{port}' --catalog-address 127.0.0.1:0 \
+        --segment-size 4MiB --volume-size 64MiB --checkpoint-rows 256KiB --checkpoint-log 8MiB
+    count "$name" $?
+}
+
+mkdir -p "$work/mixed" "$work/multipart"
+objects mixed "$cycles"
+objects multipart $((cycles / 5 + 1)) --mpu-share .75 --writers 6
+if [ -f tests/crash/tables.py ]; then
+    "$python" tests/crash/tables.py --cycles $((cycles * 3 / 5))
+    count tables $?
+fi
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]

@@ -1,0 +1,253 @@
+#!/usr/bin/env python3
+"""tables.py - kill -9 under table commits.
+
+Writers commit to a few tables over REST: each commit adds a snapshot (its parent is what the writer saw, its id is new) and a property with the writer's counter. Every
+acknowledgement is remembered. Then the server is killed at a random moment, started again (now and then killed once more while it starts), and what must hold is checked:
+
+  1  every acknowledged commit is there: its snapshot, its property
+  2  nothing is there that nobody sent; a commit without an answer is there whole or not at all
+  3  the chain is whole: the current metadata file and every one its log names can be read from the store, each one's snapshots are a subset of the next one's,
+     sequence numbers grow by one, and the snapshot log ends at the current snapshot
+  4  a table and its files agree over both doors: what REST says is what the S3 object holds
+
+Exit status: 0 no violation, 1 violation, 2 the server would not start.
+"""
+import argparse
+import json
+import os
+import pathlib
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+import boto3
+import botocore.config
+import requests
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+USER, PASSWORD = "crash", "crashcrash"
+SCHEMA = {"type": "struct", "fields": [{"id": 1, "name": "a", "required": False, "type": "long"}]}
+
+
+class Firn:
+    def __init__(self, directory):
+        self.directory, self.data, self.process = directory, directory / "data", None
+
+    def start(self):
+        (self.data / "endpoints.json").unlink(missing_ok=True)
+        command = [str(ROOT / "build/firn"), "serve", "--data", str(self.data), "--s3-address", "127.0.0.1:0", "--catalog-address", "127.0.0.1:0", "--segment-size", "1MiB",
+                   "--checkpoint-rows", "128KiB", "--checkpoint-log", "2MiB", "--catalogs", "lake"]
+        environment = {**os.environ, "FIRN_ROOT_USER": USER, "FIRN_ROOT_PASSWORD": PASSWORD}
+        with open(self.directory / "server.log", "ab") as log:
+            self.process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+
+    def wait_ready(self, seconds=60):
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                return False
+            try:
+                self.endpoints = json.loads((self.data / "endpoints.json").read_text())
+                return True
+            except (FileNotFoundError, ValueError):
+                time.sleep(0.005)
+        return False
+
+    def kill(self):
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+
+class Rest:
+    def __init__(self, url):
+        self.base, self.session = url + "/api/catalog/v1", requests.Session()
+        form = {"grant_type": "client_credentials", "client_id": USER, "client_secret": PASSWORD}
+        token = self.session.post(self.base + "/oauth/tokens", data=form, timeout=30)
+        token.raise_for_status()
+        self.session.headers["Authorization"] = "Bearer " + token.json()["access_token"]
+
+    def call(self, method, path, **options):
+        return self.session.request(method, f"{self.base}/lake{path}", timeout=30, **options)
+
+
+class Run:
+    def __init__(self, arguments, directory):
+        self.a, self.firn = arguments, Firn(directory)
+        self.random = random.Random(arguments.seed)
+        self.tables = [f"t{i}" for i in range(arguments.tables)]
+        self.acknowledged = {t: {} for t in self.tables}  # snapshot id -> property name
+        self.sent = {t: {} for t in self.tables}
+        self.lock, self.stop = threading.Lock(), threading.Event()
+        self.violations, self.conflicts, self.counter = [], 0, 0
+
+    def violation(self, what, **detail):
+        print("VIOLATION", what, json.dumps(detail)[:600], flush=True)
+        self.violations.append(what)
+
+    # ---- load ----
+    def commit(self, rest, table, writer):
+        path = f"/namespaces/n/tables/{table}"
+        metadata = rest.call("GET", path).json()["metadata"]
+        with self.lock:
+            self.counter += 1
+            number = self.counter
+        snapshot, name = 10_000 + number, f"w{writer}.{number}"
+        head = metadata["current-snapshot-id"]
+        body = {"requirements": [{"type": "assert-ref-snapshot-id", "ref": "main", "snapshot-id": None if head == -1 else head}],
+                "updates": [{"action": "add-snapshot", "snapshot": {"snapshot-id": snapshot, "sequence-number": metadata["last-sequence-number"] + 1, "timestamp-ms": int(time.time() * 1000),
+                                                                    "manifest-list": f"s3://lake/n/{table}/{snapshot}.avro", "summary": {"operation": "append"}, "schema-id": 0,
+                                                                    **({} if head == -1 else {"parent-snapshot-id": head})}},
+                            {"action": "set-snapshot-ref", "ref-name": "main", "type": "branch", "snapshot-id": snapshot},
+                            {"action": "set-properties", "updates": {name: str(snapshot)}}]}
+        with self.lock:
+            self.sent[table][snapshot] = name
+        answer = rest.call("POST", path, json=body)
+        if answer.status_code == 200:
+            with self.lock:
+                self.acknowledged[table][snapshot] = name
+        elif answer.status_code == 409:
+            self.conflicts += 1
+            with self.lock:
+                del self.sent[table][snapshot]  # certainly not applied
+        elif answer.status_code not in (500, 503):
+            self.violation("unexpected-answer", status=answer.status_code, body=answer.text)
+
+    def write(self, writer):
+        choose = random.Random(self.a.seed * 1000 + writer)
+        try:
+            rest = Rest(self.firn.endpoints["catalog"][0])
+            while not self.stop.is_set():
+                self.commit(rest, choose.choice(self.tables), writer)
+        except requests.RequestException:
+            pass  # the server was killed under us: without an answer
+        except ValueError:
+            pass  # half an answer
+
+    # ---- checks ----
+    def check_chain(self, s3, table, metadata):
+        previous = None
+        files = [entry["metadata-file"] for entry in metadata.get("metadata-log", [])]
+        for url in files:
+            bucket, key = url.removeprefix("s3://").split("/", 1)
+            try:
+                older = json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
+            except Exception as e:  # noqa: BLE001 - whatever is wrong with it is the violation
+                self.violation("metadata-file-unreadable", table=table, file=url, why=str(e))
+                return
+            ids = {s["snapshot-id"] for s in older.get("snapshots", [])}
+            if previous is not None and not previous <= ids:
+                self.violation("chain-lost-snapshots", table=table, file=url)
+            previous = ids
+        ids = {s["snapshot-id"] for s in metadata.get("snapshots", [])}
+        if previous is not None and not previous <= ids:
+            self.violation("chain-lost-snapshots", table=table, file="current")
+
+    def check_table(self, rest, s3, table):
+        answer = rest.call("GET", f"/namespaces/n/tables/{table}")
+        if answer.status_code != 200:
+            self.violation("table-unreadable", table=table, status=answer.status_code, body=answer.text)
+            return
+        loaded = answer.json()
+        metadata = loaded["metadata"]
+        bucket, key = loaded["metadata-location"].removeprefix("s3://").split("/", 1)
+        if json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read()) != metadata:
+            self.violation("doors-disagree", table=table)
+        snapshots = {s["snapshot-id"]: s for s in metadata.get("snapshots", [])}
+        for snapshot, name in self.acknowledged[table].items():
+            if snapshot not in snapshots or metadata["properties"].get(name) != str(snapshot):
+                self.violation("acknowledged-commit-lost", table=table, snapshot=snapshot)
+        for snapshot in snapshots:
+            if snapshot not in self.sent[table]:
+                self.violation("commit-nobody-sent", table=table, snapshot=snapshot)
+            elif metadata["properties"].get(self.sent[table][snapshot]) != str(snapshot):
+                self.violation("half-a-commit", table=table, snapshot=snapshot)
+            self.acknowledged[table][snapshot] = self.sent[table].get(snapshot)  # seen now: must stay
+        numbers = sorted(s["sequence-number"] for s in snapshots.values())
+        if numbers != list(range(1, len(numbers) + 1)):
+            self.violation("sequence-numbers", table=table, numbers=numbers[-5:])
+        log = metadata.get("snapshot-log", [])
+        if log and log[-1]["snapshot-id"] != metadata["current-snapshot-id"]:
+            self.violation("snapshot-log-end", table=table)
+        self.check_chain(s3, table, metadata)
+
+    def check(self):
+        rest = Rest(self.firn.endpoints["catalog"][0])
+        config = botocore.config.Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"})
+        s3 = boto3.client("s3", endpoint_url=self.firn.endpoints["s3"][0], aws_access_key_id=USER, aws_secret_access_key=PASSWORD, region_name="us-east-1", config=config)
+        for table in self.tables:
+            self.check_table(rest, s3, table)
+
+    # ---- cycles ----
+    def set_up(self):
+        self.firn.start()
+        if not self.firn.wait_ready():
+            return False
+        rest = Rest(self.firn.endpoints["catalog"][0])
+        rest.call("POST", "/namespaces", json={"namespace": ["n"]}).raise_for_status()
+        for table in self.tables:
+            rest.call("POST", "/namespaces/n/tables", json={"name": table, "schema": SCHEMA}).raise_for_status()
+        return True
+
+    def cycle(self):
+        self.stop.clear()
+        writers = [threading.Thread(target=self.write, args=(w,)) for w in range(self.a.writers)]
+        for w in writers:
+            w.start()
+        time.sleep(self.random.uniform(0.1, self.a.max_run))  # the moment of the kill: this wait is the test
+        self.firn.kill()
+        self.stop.set()
+        for w in writers:
+            w.join()
+        if self.random.random() < 0.25:
+            self.firn.start()
+            time.sleep(self.random.uniform(0.005, 0.2))
+            self.firn.kill()
+        self.firn.start()
+        return self.firn.wait_ready()
+
+    def main(self):
+        if not self.set_up():
+            return 2
+        try:
+            for cycle in range(1, self.a.cycles + 1):
+                if not self.cycle():
+                    self.violation("no-restart", cycle=cycle)
+                    return 2
+                self.check()
+                total = sum(len(a) for a in self.acknowledged.values())
+                print(f"cycle {cycle}/{self.a.cycles}: {total} commits, {self.conflicts} conflicts, {len(self.violations)} violations", flush=True)
+        finally:
+            self.firn.kill()
+        if sum(len(a) for a in self.acknowledged.values()) == 0:
+            self.violation("nothing-was-committed")
+        return 1 if self.violations else 0
+
+
+def main():
+    p = argparse.ArgumentParser(formatter_class=argparse.RawDescriptionHelpFormatter, description=__doc__)
+    p.add_argument("--cycles", type=int, default=30)
+    p.add_argument("--writers", type=int, default=4)
+    p.add_argument("--tables", type=int, default=3)
+    p.add_argument("--max-run", type=float, default=1.0)
+    p.add_argument("--seed", type=int, default=int(time.time()))
+    arguments = p.parse_args()
+    print(f"seed {arguments.seed}")
+    directory = pathlib.Path(tempfile.mkdtemp(prefix="firn-tables-"))
+    status = 1
+    try:
+        status = Run(arguments, directory).main()
+    finally:
+        if status == 0:
+            shutil.rmtree(directory)
+        else:
+            print(f"kept: {directory}")
+    sys.exit(status)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+#!/bin/sh
+# run.sh: installs what the tests need, builds Firn, and runs all tests. The last line is "N passed, N failed".
+#
+#   sh tests/run.sh                 everything (CI)
+#   sh tests/run.sh STEP [STEP...]  some steps: see the list at the end of this file
+#
+# Each step is a command whose output holds lines "N passed, N failed"; they are summed. A step that ends with an error without counting one
+# counts as one failure. Logs are in build/log/STEP.txt.
+set -u
+cd "$(dirname "$0")/.."
+export WERROR=1
+jobs=$(nproc)
+venv=build/venv
+log=build/log
+mkdir -p "$log"
+passed=0 failed=0 failures=
+
+prepare_python() {
+    wanted=$(cat tests/requirements.txt)
+    [ -x "$venv/bin/pytest" ] && [ "$(cat "$venv/installed.txt" 2>/dev/null)" = "$wanted" ] && return 0
+    rm -rf "$venv"
+    python3 -m venv "$venv" && "$venv/bin/pip" install -q --disable-pip-version-check -r tests/requirements.txt &&
+        cp tests/requirements.txt "$venv/installed.txt"
+}
+
+# pytest's last line, as ours.
+pytest_counts() {
+    awk '/^=+ .*(passed|failed|error).* =+$/ { p = f = 0
+             if (match($0, /[0-9]+ passed/)) p = substr($0, RSTART) + 0
+             if (match($0, /[0-9]+ failed/)) f = substr($0, RSTART) + 0
+             if (match($0, /[0-9]+ error/)) f += substr($0, RSTART) + 0
+             if (match($0, /[0-9]+ skipped/)) f += substr($0, RSTART) + 0   # a skipped test is one that was not run
+             line = p " passed, " f " failed" }
+         END { if (line) print line }'
+}
+
+python_tests() { # DIRECTORY
+    prepare_python || return 1
+    "$venv/bin/pytest" -q -p no:cacheprovider "$1" > "$log/pytest.$$" 2>&1
+    status=$?
+    cat "$log/pytest.$$"
+    sed 's/^\([0-9]* [a-z]*\)\(.*\) in [0-9.]*s.*$/= \1\2 =/' "$log/pytest.$$" | pytest_counts
+    rm -f "$log/pytest.$$"
+    return $status
+}
+
+step_build() { make -j"$jobs" && build/firn version && echo "1 passed, 0 failed"; }
+step_check() { sh tests/lint/check.sh --all && echo "1 passed, 0 failed"; }
+step_unit() { make -j"$jobs" unit; }
+step_asan() { make -j"$jobs" asan; }
+step_tsan() { make -j"$jobs" tsan; }
+step_fuzz() { sh tests/fuzz/run.sh "${FUZZ_SECONDS:-20}"; }
+step_s3() { python_tests tests/s3; }
+step_iceberg() { python_tests tests/iceberg; }
+step_clients() { python_tests tests/clients; }
+step_crash() { prepare_python && sh tests/crash/run.sh; }
+step_docs() { make docs && git diff --exit-code --stat docs && echo "1 passed, 0 failed"; }
+
+run_step() {
+    start=$(date +%s)
+    "step_$1" > "$log/$1.txt" 2>&1
+    status=$?
+    # A runner may print its sum after lines for its parts: the last line counts.
+    counts=$(grep -E '^[0-9]+ passed, [0-9]+ failed$' "$log/$1.txt" | tail -n 1)
+    p=${counts%% *} f=${counts#*, } f=${f%% *}
+    [ -n "$counts" ] || p=0 f=0
+    [ "$status" -eq 0 ] || [ "$f" -gt 0 ] || f=1
+    [ "$status" -ne 0 ] || [ $((p + f)) -gt 0 ] || f=1
+    passed=$((passed + p)) failed=$((failed + f))
+    echo "$1: $p passed, $f failed ($(($(date +%s) - start)) s)"
+    [ "$f" -eq 0 ] || { failures="$failures $1"; tail -n 60 "$log/$1.txt"; }
+}
+
+sh deploy/install.sh test || { echo "0 passed, 1 failed"; exit 1; }
+all="build check unit asan tsan fuzz s3 iceberg clients crash docs"
+for step in ${*:-$all}; do
+    case " $all " in
+    *" $step "*) run_step "$step" ;;
+    *) echo "no step '$step'; there are: $all" >&2; exit 2 ;;
+    esac
+done
+[ -z "$failures" ] || echo "failed steps:$failures (build/log/)"
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
