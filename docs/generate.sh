@@ -41,7 +41,7 @@ printf '%s\n' "$operations" | awk -F '\t' '
 
 # The names between the braces of a table of C: { "name", ...
 names() { awk -v table="$2" 'index($0, table) { on = 1; next } /^};/ { on = 0 } on && match($0, /\{ "[^"]*"/) { print substr($0, RSTART + 3, RLENGTH - 4) }' "$1"; }
-updates=$(names catalog/commit/update.c 'update_rules[] = {')
+updates=$(names catalog/commit/update.c 'rules[] = {')
 requirements=$(names catalog/commit/requirement.c 'rules[] = {')
 
 {

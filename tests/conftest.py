@@ -35,7 +35,7 @@ def start_server(tmp_path):
 
     yield start
     for s in servers:
-        s.stop()
+        assert s.stop() in (0, None), s.log.read_text()[-4000:]
 
 
 @pytest.fixture(scope="session")

@@ -24,6 +24,7 @@ static struct err name_check(struct str name, const char *what)
     if (name.len == 0) return err_fail(ERR_INVALID, "Invalid %s: it is empty", what);
     if (name.len > NAME_BYTES_MAX) return err_fail(ERR_INVALID, "Invalid %s: it is longer than %d bytes", what, NAME_BYTES_MAX);
     if (!str_is_utf8(name)) return err_fail(ERR_INVALID, "Invalid %s: it is not UTF-8", what);
+    if (str_is(name, ".") || str_is(name, "..")) return err_fail(ERR_INVALID, "Invalid %s: clients cannot name it in a path", what);
     for (size_t i = 0; i < name.len; i++) {
         const unsigned char c = (unsigned char)name.data[i];
         if (c < 0x20 || c == 0x7f) return err_fail(ERR_INVALID, "Invalid %s: it has a control character", what);

@@ -29,6 +29,8 @@ struct err bearer_verify(const struct iam *iam, struct http_request *req, struct
     const struct str token = str_trim(str_cut(http_header(req, "authorization"), ' ', &scheme));
     if (!str_is_nocase(scheme, "bearer"))
         return FAIL(ERR_UNAUTHENTICATED, "the Authorization is not a bearer token");
+    /* What PyIceberg sends when it was given no credential: it has none, and means to have none. */
+    if (str_is(token, "None") && iam_anonymous(iam)) return be_anonymous(iam, ret);
     TRY(token_check(iam, token, req->arena, &principal, &expires_ms));
     *ret = (struct caller){ .principal = principal };
     return OK;

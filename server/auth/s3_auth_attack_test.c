@@ -69,7 +69,7 @@ TEST(a5_every_request_is_judged_alone)
 TEST(a6_a_claimed_key_alone_counts_for_nothing)
 {
     static const char *const signatures[] = {
-        "00", "0", "x", MADE_UP "00", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+        "00", "0", "x", (MADE_UP "00"), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
     };
 
     begin(NULL, NOW);

@@ -69,34 +69,38 @@ static struct err no_memory(void)
 
 /* ---- HMAC-SHA1 (RFC 2104) ---- */
 
-static struct digest_value sha1_of(const uint8_t block[SHA1_BLOCK], uint8_t pad, struct str data)
+/* SHA-1 of key ^ pad, then data. */
+static struct err hmac_pass(const uint8_t key[SHA1_BLOCK], uint8_t pad, struct str data,
+                            uint8_t out[SHA1_LEN])
 {
-    struct buf b;
+    uint8_t block[SHA1_BLOCK];
+    struct digest d;
 
-    buf_init(&b, LIMIT_CANONICAL_BYTES + SHA1_BLOCK);
-    for (size_t i = 0; i < SHA1_BLOCK; i++) buf_char(&b, (char)(block[i] ^ pad));
-    buf_str(&b, data);
-    const struct digest_value sum = b.is_failed ? (struct digest_value){ .len = 0 }
-                                                : digest_of(DIGEST_SHA1, b.data, b.len);
-    if (b.data) bytes_wipe(b.data, b.len);
-    buf_done(&b);
-    return sum;
+    TRY(digest_init(&d, DIGEST_SHA1));
+    for (size_t i = 0; i < SHA1_BLOCK; i++) block[i] = key[i] ^ pad;
+    digest_update(&d, block, sizeof(block));
+    digest_update(&d, data.data, data.len);
+    const struct digest_value sum = digest_final(&d);
+    digest_done(&d);
+    bytes_wipe(block, sizeof(block));
+    memcpy(out, sum.bytes, SHA1_LEN);
+    return OK;
 }
 
-/* False: no memory. */
-static bool hmac_sha1(struct str key, struct str message, uint8_t out[SHA1_LEN])
+static struct err hmac_sha1(struct str secret, struct str message, uint8_t out[SHA1_LEN])
 {
-    uint8_t block[SHA1_BLOCK] = { 0 };
-    const struct digest_value short_key = key.len > SHA1_BLOCK ? digest_of(DIGEST_SHA1, key.data, key.len)
-                                                               : (struct digest_value){ .len = 0 };
+    uint8_t key[SHA1_BLOCK] = { 0 }, inner[SHA1_LEN];
 
-    memcpy(block, short_key.len ? (const char *)short_key.bytes : key.data,
-           short_key.len ? short_key.len : key.len);
-    const struct digest_value inner = sha1_of(block, 0x36, message);
-    const struct digest_value outer = sha1_of(block, 0x5c, str_of(inner.bytes, inner.len));
-    bytes_wipe(block, sizeof(block));
-    memcpy(out, outer.bytes, SHA1_LEN);
-    return inner.len && outer.len;
+    if (secret.len > SHA1_BLOCK) {
+        const struct digest_value sum = digest_of(DIGEST_SHA1, secret.data, secret.len);
+        memcpy(key, sum.bytes, sum.len);
+    } else {
+        memcpy(key, secret.data, secret.len);
+    }
+    struct err e = hmac_pass(key, 0x36, message, inner);
+    if (e.code == ERR_OK) e = hmac_pass(key, 0x5c, str_of(inner, sizeof(inner)), out);
+    bytes_wipe(key, sizeof(key));
+    return e;
 }
 
 /* ---- the claim ---- */
@@ -112,7 +116,7 @@ struct err sigv2_read_header(const struct http_request *req, struct str authoriz
     if (colon == 0 || colon + 1 >= text.len || colon > LIMIT_CREDENTIAL)
         return FAIL(ERR_AUTH_HEADER_MALFORMED,
                     "AWS authorization header is invalid.  Expected AwsAccessKeyId:signature");
-    if (http_header_repeats(req, name) != 1 || !clock_parse(http_header(req, name), &ms))
+    if (http_header_repeats(req, name) != 1 || !auth_read_date(http_header(req, name), &ms))
         return FAIL(ERR_DENIED, "AWS authentication requires a valid Date or x-amz-date header");
     TRY(auth_check_time(ms));
     *ret = (struct sigv2_claim){ .access_key = str_slice(text, 0, colon),
@@ -306,7 +310,8 @@ static struct err try_path(const struct s3_auth_options *o, const struct http_re
     const struct str text = e.code == ERR_OK ? arena_str(req->arena, buf_view(&b)) : STR_NONE;
     buf_done(&b);
     TRY(e);
-    if (!text.data || !hmac_sha1(secret, text, mac)) return no_memory();
+    if (!text.data) return no_memory();
+    TRY(hmac_sha1(secret, text, mac));
     const struct str signature = base64_str(req->arena, str_of(mac, sizeof(mac)));
     if (!signature.data) return no_memory();
     *ret_text = text;

@@ -141,7 +141,7 @@ TEST(a_version_2_header_is_dated)
     finish();
 }
 
-TEST(version_2_has_no_signed_chunks)
+TEST(an_unknown_key_of_version_2_is_refused)
 {
     begin(NULL, "2007-03-28T01:29:59Z");
     CHECK_REFUSED(request("GET", "/?AWSAccessKeyId=nobody&Signature=x&Expires=1795254000", "host:h\n"),

@@ -52,7 +52,9 @@ struct err sigv4_verify(const struct s3_auth_options *o, const struct http_reque
 /* The signing key of a day, from a small cache of this thread. */
 void sigv4_signing_key(const struct sigv4_claim *claim, struct str secret, uint8_t out[32]);
 
-/* The time that a header or Date states; ERR_DENIED if it states none, ERR_CLOCK_SKEWED. */
+/* A Date header: any form of clock_parse, and "... +0000" as s3cmd writes it. */
+bool auth_read_date(struct str text, int64_t *ret_ms);
+/* ERR_CLOCK_SKEWED: too far from the present. */
 struct err auth_check_time(int64_t time_ms);
 
 /* The only query parameter of that name. ERR_AUTH_QUERY_INVALID when it is missing, empty or there twice. */

@@ -6,6 +6,8 @@
  */
 #include "server/auth/sigv4.h"
 
+#include <string.h>
+
 #include "storage/base/clock.h"
 
 #define EXPIRES_S_MAX 604800 /* AWS: seven days */
@@ -22,6 +24,20 @@ struct err auth_check_time(int64_t time_ms)
 {
     const int64_t off = time_ms - clock_now_ms();
     return off > SKEW_MS || off < -SKEW_MS ? FAIL(ERR_CLOCK_SKEWED, err_text(ERR_CLOCK_SKEWED)) : OK;
+}
+
+bool auth_read_date(struct str text, int64_t *ret_ms)
+{
+    const struct str zone = STR(" +0000");
+    char gmt[CLOCK_HTTP_SIZE];
+
+    if (clock_parse(text, ret_ms)) return true;
+    if (!str_ends(text, zone)) return false;
+    const size_t len = text.len - zone.len;
+    if (len + sizeof(" GMT") > sizeof(gmt)) return false;
+    memcpy(gmt, text.data, len);
+    memcpy(gmt + len, " GMT", sizeof(" GMT"));
+    return clock_parse(str_from_z(gmt), ret_ms);
 }
 
 /* ---- the credential ---- */
@@ -95,7 +111,7 @@ static struct err read_date(const struct http_request *req, struct sigv4_claim *
     if (http_header_repeats(req, name) != 1) return FAIL(ERR_DENIED, "no date, or two");
     if (read_amz_date(text, &ms)) {
         c->amz_date = text;
-    } else if (!has_own && clock_parse(text, &ms)) {
+    } else if (!has_own && auth_read_date(text, &ms)) {
         clock_amz(ms, amz);
         c->amz_date = arena_str(req->arena, str_from_z(amz));
         if (!c->amz_date.data) return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));

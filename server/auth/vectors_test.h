@@ -6,6 +6,8 @@
 #ifndef SERVER_AUTH_VECTORS_TEST_H
 #define SERVER_AUTH_VECTORS_TEST_H
 
+#include "server/auth/fixture_test.h"
+
 #define VECTORS_NOW "20261121T093000Z"
 #define CRED "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20261121/us-east-1/s3/aws4_request, SignedHeaders="
 #define QUERY \

@@ -152,8 +152,10 @@ struct err s3_create_bucket(struct s3_request *req)
     TRY(check_create_headers(req));
     TRY(read_configuration(req, &b));
     const struct err e = bucket_create(req->options->store, req->bucket, owner, b.region);
-    if (e.code != ERR_BUCKET_OWNED_BY_YOU || !req->options->is_recreate_ok) TRY(e);
-    if (b.tag_count) TRY(bucket_set_tags(req->options->store, req->bucket, b.tags, b.tag_count));
+    /* Another principal's bucket too: all principals of a server are of one account. */
+    const bool is_there = e.code == ERR_BUCKET_OWNED_BY_YOU || e.code == ERR_EXISTS;
+    if (!is_there || !req->options->is_recreate_ok) TRY(e);
+    if (b.tag_count && !is_there) TRY(bucket_set_tags(req->options->store, req->bucket, b.tags, b.tag_count));
     http_setf(req->http, "Location", "/%.*s", STR_ARG(req->bucket));
     s3_answer_empty(req, 200);
     return OK;

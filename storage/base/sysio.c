@@ -141,7 +141,7 @@ uint64_t fault_count(void)
     ({                                                                                                       \
         int retry_e_;                                                                                        \
         do {                                                                                                 \
-            retry_e_ = (expr_) == -1 ? errno : 0;                                                            \
+            retry_e_ = (expr_) == -1 ? (errno ? errno : EIO) : 0;                                            \
         } while (retry_e_ == EINTR);                                                                         \
         retry_e_;                                                                                            \
     })
@@ -353,7 +353,7 @@ struct err sys_punch(int fd, uint64_t offset, uint64_t len)
 
 struct err sys_free_bytes(const char *path, uint64_t *ret_free, uint64_t *ret_total)
 {
-    struct statvfs fs;
+    struct statvfs fs = { 0 };
     const int e = ERRNO_OF(CALL_STATVFS, statvfs(path, &fs));
 
     if (e) return path_result(CALL_STATVFS, path, e);
@@ -387,7 +387,7 @@ struct err sys_rename(const char *from, const char *to)
 struct err sys_mkdir(const char *path, mode_t mode)
 {
     const int e = ERRNO_OF(CALL_MKDIR, mkdir(path, mode));
-    struct stat st;
+    struct stat st = { 0 };
 
     if (e == EEXIST) {
         TRY(sys_stat(path, &st));
@@ -414,8 +414,8 @@ struct err sys_list_dir(const char *path, struct err (*fn)(void *arg, const char
     TRY(sys_open(path, O_RDONLY | O_DIRECTORY, 0, &fd));
 
     DIR *dir = NULL;
-    const int e = fault_strikes(CALL_LIST) ?: ((dir = fdopendir(fd)) ? 0 : errno);
-    if (e) {
+    const int e = fault_strikes(CALL_LIST) ?: ((dir = fdopendir(fd)) ? 0 : errno ? errno : EIO);
+    if (e || !dir) {
         sys_close(fd);
         return path_result(CALL_LIST, path, e);
     }
@@ -454,7 +454,7 @@ static struct err read_to_end(int fd, size_t size, size_t bytes_max, char **data
 struct err sys_read_file(const char *path, size_t bytes_max, char **ret_data, size_t *ret_len)
 {
     char *data = NULL;
-    struct stat st;
+    struct stat st = { 0 };
     int fd = -1;
     TRY(sys_open(path, O_RDONLY, 0, &fd));
 

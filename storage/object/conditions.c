@@ -15,6 +15,9 @@
 #include "storage/base/clock.h"
 #include "storage/object/object.h"
 
+/* S3's sentence, which s3fs looks for, and which condition it was. */
+#define FAILED(condition) "At least one of the pre-conditions you specified did not hold: " condition
+
 bool conditions_any(const struct conditions *c)
 {
     return c->if_match.data || c->if_none_match.data || c->if_modified_since.data
@@ -75,7 +78,7 @@ static struct err check_unmodified(struct str header, const struct object_info *
     int64_t since_s;
 
     if (seconds_of(header, &since_s) && info->mtime_ms / 1000 > since_s)
-        return FAIL(ERR_PRECONDITION, "If-Unmodified-Since: it was modified since.");
+        return FAIL(ERR_PRECONDITION, FAILED("If-Unmodified-Since"));
     return OK;
 }
 
@@ -84,7 +87,7 @@ struct err conditions_read(const struct conditions *c, const struct object_info 
     int64_t since_s;
 
     if (c->if_match.data) {
-        if (!names(c->if_match, info, false)) return FAIL(ERR_PRECONDITION, "If-Match: the ETag is another.");
+        if (!names(c->if_match, info, false)) return FAIL(ERR_PRECONDITION, FAILED("If-Match"));
     } else {
         TRY(check_unmodified(c->if_unmodified_since, info));
     }
@@ -105,11 +108,11 @@ struct err conditions_write(const struct conditions *c, const struct object_info
     if (c->if_match.data) {
         if (!current) return FAIL(ERR_NO_SUCH_KEY, err_text(ERR_NO_SUCH_KEY));
         if (!names(c->if_match, current, false))
-            return FAIL(ERR_PRECONDITION, "If-Match: the ETag is another.");
+            return FAIL(ERR_PRECONDITION, FAILED("If-Match"));
     } else if (current) {
         TRY(check_unmodified(c->if_unmodified_since, current));
     }
     if (c->if_none_match.data && current)
-        return FAIL(ERR_PRECONDITION, "If-None-Match: there is one already.");
+        return FAIL(ERR_PRECONDITION, FAILED("If-None-Match"));
     return OK;
 }

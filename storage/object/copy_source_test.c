@@ -40,7 +40,7 @@ static void overwrite(void *arg)
 
 static struct err copy_to(struct race *r, int i, struct arena *arena)
 {
-    char key[16];
+    char key[24];
 
     snprintf(key, sizeof(key), "copy %d", i);
     struct object_copy c = {
@@ -83,7 +83,7 @@ static void check_copies(struct race *r)
     struct part_page page;
 
     for (int i = 0; i < COPIES; i++) {
-        char key[16];
+        char key[24];
         struct str got;
         snprintf(key, sizeof(key), "copy %d", i);
         const struct err e = fixture_get(&r->f, key, &got);

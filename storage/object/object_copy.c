@@ -185,7 +185,10 @@ static struct err publish(struct copying *w)
         w->has_refs_taken = true;
         e = meta_run(meta, publish_fn, w);
     }
-    if (e.code == ERR_NOT_FOUND) w->is_changed = true; /* a body went: the source did */
+    if (e.code == ERR_NOT_FOUND) { /* a body went, so the source did */
+        w->is_changed = true;
+        e = FAIL(ERR_CONFLICT, "the source was overwritten while it was being copied");
+    }
     if (e.code != ERR_OK && e.code != ERR_OUTCOME_UNKNOWN) copy_refs_undo(&w->refs, meta);
     return e;
 }

@@ -5,22 +5,23 @@ import uuid
 
 import pytest
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from iceberg_helpers import Rest, open_catalog  # noqa: E402
+sys.path[:0] = [str(pathlib.Path(__file__).parent), str(pathlib.Path(__file__).parent.parent)]
+from firn_server import Server  # noqa: E402
+from iceberg_helpers import READER, Rest, identities_file, open_catalog  # noqa: E402
+
 
 @pytest.fixture(scope="session")
 def lake(server_factory):
-    return server_factory(environment={"FIRN_CATALOGS": "lakehouse"})
+    return server_factory(environment={"FIRN_CATALOGS": "lakehouse,second"})
 
 
 @pytest.fixture(scope="session")
 def server_factory(tmp_path_factory):
-    from firn_server import Server, with_identities
     servers = []
 
     def start(*arguments, environment=None):
         directory = tmp_path_factory.mktemp("lake")
-        servers.append(Server(directory, with_identities(directory) + list(arguments), environment))
+        servers.append(Server(directory, identities_file(directory) + list(arguments), environment))
         return servers[-1].start()
 
     yield start
@@ -39,18 +40,19 @@ def rest(lake):
 
 
 @pytest.fixture
-def namespace(catalog):
+def reader(lake):
+    return Rest(lake.catalog_url, READER)
+
+
+@pytest.fixture
+def namespace(rest):
     name = "n_" + uuid.uuid4().hex[:12]
-    catalog.create_namespace(name)
+    rest.ok("POST", "/namespaces", json={"namespace": [name]})
     return name
-
-
-SCHEMA = {"type": "struct", "fields": [{"id": 1, "name": "id", "required": False, "type": "long"}, {"id": 2, "name": "v", "required": False, "type": "string"}]}
 
 
 @pytest.fixture
 def table(rest, namespace):
-    """A new table by REST: (path, LoadTableResult)."""
-    rest.ok("POST", f"/namespaces/{namespace}/tables", json={"name": "t", "schema": SCHEMA})
-    path = f"/namespaces/{namespace}/tables/t"
-    return path, rest.ok("GET", path)
+    """The path of a new table."""
+    rest.create(namespace, "t")
+    return f"/namespaces/{namespace}/tables/t"

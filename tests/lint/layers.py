@@ -20,7 +20,7 @@ def read_table(complaints):
 
 def check(path, allowed, complaints):
     folder = os.path.dirname(path)
-    is_test = path.endswith("_test.c")
+    is_test = path.endswith(("_test.c", "_test.h"))
     if folder not in allowed:
         complaints.append(f"{path}:1: its folder has no row in {TABLE}")
         return

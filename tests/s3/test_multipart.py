@@ -249,3 +249,11 @@ def test_an_open_upload_hides_nothing_and_is_not_listed(s3, bucket):
     assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"old"
     upload(s3, bucket, "other", {1: b"new"})
     assert [o["Key"] for o in s3.list_objects_v2(Bucket=bucket)["Contents"]] == ["k"]
+
+
+def test_trap_38_complete_answers_with_a_document_and_nothing_before_it(raw, bucket):
+    id_ = raw.post(f"/{bucket}/k", b"", "uploads").text("UploadId")
+    etag = raw.put(f"/{bucket}/k", b"x", f"partNumber=1&uploadId={id_}").headers["etag"]
+    body = f"<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>{etag}</ETag></Part></CompleteMultipartUpload>"
+    a = raw.post(f"/{bucket}/k", body.encode(), f"uploadId={id_}")
+    assert a.status == 200 and a.body.startswith(b"<?xml") and a.text("ETag") == etag_of([b"x"])

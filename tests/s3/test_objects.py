@@ -5,6 +5,7 @@ import hashlib
 import os
 import re
 import socket
+import zlib
 
 import pytest
 from botocore.exceptions import ClientError
@@ -424,3 +425,26 @@ def test_trap_33_delete_objects(s3, raw, bucket):
     objects = [{"Key": f"x{i}"} for i in range(1000)]
     assert len(s3.delete_objects(Bucket=bucket, Delete={"Objects": objects})["Deleted"]) == 1000
     assert code_of(s3.delete_objects, Bucket=bucket, Delete={"Objects": objects + [{"Key": "one"}]}) == ("MalformedXML", 400)
+
+
+def test_trap_43_what_file_system_clients_ask(raw, alice, bucket):
+    """s3fs and pyarrow: HEAD of what may be a directory, a listing of it, and CreateBucket that must be denied cleanly."""
+    raw.put(f"/{bucket}/dir/file", b"x")
+    assert raw.head(f"/{bucket}/dir").status == 404 and raw.head(f"/{bucket}/dir/").status == 404
+    a = raw.get(f"/{bucket}", "list-type=2&prefix=dir/&delimiter=/&max-keys=2")
+    assert a.all("Key") == ["dir/file"]
+    assert raw.get(f"/{bucket}", "list-type=2&prefix=dir&delimiter=/&max-keys=2").all("Prefix") == ["dir", "dir/"]
+    a = alice.put("/bucket-of-somebody")
+    assert (a.status, a.code) == (403, "AccessDenied")
+    assert alice.get("/bucket-a/public/x").status == 200
+
+
+def test_trap_45_what_java_sends(raw, bucket):
+    """AWS' SDK v2: a checksum header on GET, x-amz-te, DeleteObjects with crc32."""
+    raw.put(f"/{bucket}/k", b"0123456789")
+    a = raw.get(f"/{bucket}/k", headers={"range": "bytes=2-4", "x-amz-te": "append-md5", "x-amz-checksum-crc32": "AAAAAA=="}, payload="UNSIGNED-PAYLOAD")
+    assert (a.status, a.body) == (206, b"234")
+    body = b"<Delete xmlns='http://s3.amazonaws.com/doc/2006-03-01/'><Object><Key>k</Key></Object><Quiet>true</Quiet></Delete>"
+    crc = base64.b64encode(zlib.crc32(body).to_bytes(4, "big")).decode()
+    a = raw.post(f"/{bucket}", body, "delete", headers={"x-amz-checksum-crc32": crc, "x-amz-sdk-checksum-algorithm": "CRC32"})
+    assert a.status == 200 and raw.head(f"/{bucket}/k").status == 404

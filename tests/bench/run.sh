@@ -1,0 +1,19 @@
+#!/bin/sh
+# run.sh [NAME=S3-URL,ACCESS,SECRET[,CATALOG-URL[,WAREHOUSE]]]...   (make bench)
+#
+# Measures build/firn, with its default settings, side by side with the servers that are named, and with what the machine can do at all: dd with a
+# final flush, a loop of fdatasync, nginx if it is installed. Each phase goes over all servers before the next begins, so that they meet the same
+# machine. Prints a table in markdown, with ratios; judge those, and only of one run: other work on the machine makes all figures noise.
+#
+#   FIRN      the binary                                  [build/firn]
+#   SECONDS_EACH  of a phase on one server                [3]
+#   REPEAT    rounds over all phases; medians are printed [1]
+#   OBJECTS   in the store that is killed and started     [100000; the goal is stated for 1000000]
+#   WORK      a directory on the disk that is meant       [a new one under build/]
+#
+# A bucket "bench" and namespaces "bench..." are made on every server and left there. Needs wrk and python3.
+set -eu
+cd "$(dirname "$0")/../.."
+command -v wrk >/dev/null || { echo "bench: wrk is missing (apt-get install wrk)" >&2; exit 1; }
+[ -x "${FIRN:-build/firn}" ] || { echo "bench: ${FIRN:-build/firn} is missing (make)" >&2; exit 1; }
+exec python3 tests/bench/bench.py "$@"
