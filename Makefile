@@ -62,7 +62,7 @@ say = $(if $(V),,@printf '  %-5s %s\n' $(1) $@)
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all libs help unit test check asan tsan fuzz bench run docs install clean
+.PHONY: all libs help unit test check asan tsan fuzz clients bench run docs install clean
 
 all: $(OUT)/firn ## build the server: $(BUILD)/firn (the default)
 
@@ -95,6 +95,20 @@ tsan: ## run the unit tests with the thread sanitizer
 
 fuzz: ## run every fuzz target for a while
 	sh tests/fuzz/run.sh
+
+# Spark and its jars are 600 MB, so this is not in CI. It wants a JDK 17 and Maven, and installs to build/venv-spark and build/jars.
+SPARK_JARS := iceberg-spark-runtime-4.0_2.13 iceberg-aws-bundle
+ICEBERG    := 1.11.0
+clients: all ## run Spark against the server (installs it first: 600 MB)
+	$(Q)cmp -s tests/clients/spark/requirements.txt build/venv-spark/installed.txt || { \
+	    python3 -m venv --clear build/venv-spark && \
+	    build/venv-spark/bin/pip install -q --disable-pip-version-check -r tests/clients/spark/requirements.txt && \
+	    cp tests/clients/spark/requirements.txt build/venv-spark/installed.txt; }
+	$(Q)for jar in $(SPARK_JARS); do \
+	    [ -s build/jars/$$jar-$(ICEBERG).jar ] || \
+	        mvn -q -B dependency:copy -Dartifact=org.apache.iceberg:$$jar:$(ICEBERG) -DoutputDirectory=$(CURDIR)/build/jars || exit 1; \
+	done
+	FIRN_BINARY=$(abspath $(OUT)/firn) build/venv-spark/bin/python -m pytest -q -p no:cacheprovider tests/clients/spark/scenario.py
 
 bench: all ## measure, side by side with peers where they are there
 	sh tests/bench/run.sh

@@ -57,38 +57,47 @@ static struct str path_in(struct server *s, const char *name)
 
 /* ---- the store ---- */
 
-struct store_id_plan {
-    uint8_t id[16];
-    bool is_new;
-};
-
-/* The store's id, made with the first start. */
-static struct err store_id_fn(struct txn *txn, void *arg)
+static struct err read_store_id(struct server *s)
 {
-    struct store_id_plan *plan = arg;
+    CLEANUP(view_closep) struct rows *view = NULL;
     struct str value;
-    const struct err e = rows_get(txn_rows(txn), SPACE_SYSTEM, STR("store-id"), &value);
 
-    if (e.code == ERR_NOT_FOUND) {
-        plan->is_new = true;
-        return txn_put(txn, SPACE_SYSTEM, STR("store-id"), str_of(plan->id, sizeof(plan->id)));
-    }
+    TRY(view_open(s->store.meta, &view));
+    const struct err e = rows_get(view, SPACE_SYSTEM, STR("store-id"), &value);
+    s->is_new_store = e.code == ERR_NOT_FOUND;
+    if (s->is_new_store) return iam_choose_store_id(s->config->data, s->config->key_file, s->store_id);
     TRY(e);
-    if (value.len != sizeof(plan->id)) return FAIL(ERR_CORRUPT, "the store's id is damaged");
-    memcpy(plan->id, value.data, sizeof(plan->id));
-    plan->is_new = false;
+    if (value.len != sizeof(s->store_id)) return FAIL(ERR_CORRUPT, "the store's id is damaged");
+    memcpy(s->store_id, value.data, sizeof(s->store_id));
     return OK;
+}
+
+static struct err put_store_id(struct txn *txn, void *arg)
+{
+    const struct server *s = arg;
+    return txn_put(txn, SPACE_SYSTEM, STR("store-id"), str_of(s->store_id, sizeof(s->store_id)));
+}
+
+/* A directory that was made now is durable only once its parent is: a power cut must not take the whole store. */
+static struct err make_data_dir(struct server *s, const char *data)
+{
+    const struct str parent = path_in(s, "..");
+    struct stat st;
+
+    if (sys_stat(data, &st).code == ERR_OK) return OK;
+    if (!parent.data) return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
+    TRY(sys_mkdir(data, 0700));
+    return sys_sync_dir(parent.data);
 }
 
 static struct err open_store(struct server *s)
 {
     const struct config *c = s->config;
-    struct store_id_plan plan = { .is_new = false };
     const struct str data = arena_str(s->arena, c->data);
     const struct str rows = path_in(s, "rows"), volumes = path_in(s, "volumes");
 
     if (!data.data || !rows.data || !volumes.data) return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
-    TRY(sys_mkdir(data.data, 0700));
+    TRY(make_data_dir(s, data.data));
     const struct meta_options m = {
         .dir = rows.data,
         .segment_bytes = c->segment_size,
@@ -106,11 +115,7 @@ static struct err open_store(struct server *s)
     TRY(blob_open(&b, &s->store.blobs));
     s->store.part_bytes_min = c->part_size_min;
     s->store.small_body_max = LIMIT_SMALL_BODY;
-    ids_random(plan.id, sizeof(plan.id));
-    TRY(meta_run(s->store.meta, store_id_fn, &plan));
-    memcpy(s->store_id, plan.id, sizeof(s->store_id));
-    s->is_new_store = plan.is_new;
-    return OK;
+    return read_store_id(s);
 }
 
 static void say_root(struct server *s)
@@ -137,6 +142,8 @@ static struct err open_identities(struct server *s)
 
     memcpy(o.store_id, s->store_id, sizeof(o.store_id));
     TRY(iam_open(&o, &s->iam, &made_root));
+    /* The key first, then the store's id: no crash between leaves a store without its key. */
+    if (s->is_new_store) TRY(meta_run(s->store.meta, put_store_id, s));
     if (made_root) say_root(s);
     if (c->anonymous_principal.len)
         LOG_WARN("callers without credentials act as a principal", STRV("principal", c->anonymous_principal));

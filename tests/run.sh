@@ -34,9 +34,10 @@ pytest_counts() {
          END { if (line) print line }'
 }
 
-python_tests() { # DIRECTORY
+python_tests() { # DIRECTORIES
     prepare_python || return 1
-    "$venv/bin/pytest" -q -p no:cacheprovider "$1" > "$log/pytest.$$" 2>&1
+    # shellcheck disable=SC2086
+    "$venv/bin/pytest" -q -p no:cacheprovider $1 > "$log/pytest.$$" 2>&1
     status=$?
     cat "$log/pytest.$$"
     sed 's/^\([0-9]* [a-z]*\)\(.*\) in [0-9.]*s.*$/= \1\2 =/' "$log/pytest.$$" | pytest_counts
@@ -53,6 +54,10 @@ step_fuzz() { sh tests/fuzz/run.sh "${FUZZ_SECONDS:-20}"; }
 step_s3() { python_tests tests/s3; }
 step_iceberg() { python_tests tests/iceberg; }
 step_clients() { python_tests tests/clients; }
+# The whole of the edges once more, under address and undefined behaviour sanitizers; a report ends the server, and with it the tests.
+step_e2e_asan() {
+    make -j"$jobs" SAN=asan && FIRN_BINARY="$PWD/build/asan/firn" ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 python_tests "tests/s3 tests/iceberg"
+}
 step_crash() { prepare_python && sh tests/crash/run.sh; }
 step_docs() { make docs && git diff --exit-code --stat docs && echo "1 passed, 0 failed"; }
 
@@ -72,7 +77,7 @@ run_step() {
 }
 
 sh deploy/install.sh test || { echo "0 passed, 1 failed"; exit 1; }
-all="build check unit asan tsan fuzz s3 iceberg clients crash docs"
+all="build check unit asan tsan fuzz s3 iceberg clients e2e_asan crash docs"
 for step in ${*:-$all}; do
     case " $all " in
     *" $step "*) run_step "$step" ;;

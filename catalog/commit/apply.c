@@ -29,7 +29,8 @@ static struct err check_requirements(const struct apply_input *in)
     const size_t count = json_array_size(in->requirements);
 
     if (count > REQUIREMENTS_MAX) return err_fail(ERR_INVALID, "more than %d requirements", REQUIREMENTS_MAX);
-    json_array_foreach((json_t *)in->requirements, i, requirement) {
+    json_array_foreach((json_t *)in->requirements, i, requirement)
+    {
         if (str_is(json_str(json_object_get(requirement, "type")), "assert-create") && count > 1)
             return FAIL(ERR_INVALID, "Invalid requirements: assert-create must be the only one");
         TRY(requirement_check(in->kind, in->base, requirement));
@@ -44,14 +45,16 @@ static json_t *empty_metadata(const struct apply_input *in)
     json_t *update;
     size_t i;
 
-    json_array_foreach((json_t *)in->updates, i, update) {
+    json_array_foreach((json_t *)in->updates, i, update)
+    {
         if (!str_is(json_str(json_object_get(update, "action")), "upgrade-format-version")) continue;
         version = json_integer_value(json_object_get(update, "format-version"));
         break;
     }
     if (in->kind == METADATA_VIEW) return json_pack("{s:i}", "format-version", 1);
     json_t *metadata = json_pack("{s:I}", "format-version", version >= 1 && version <= 3 ? version : 2);
-    if (metadata && in->default_location.len) json_object_set_new(metadata, "location", json_of_str(in->default_location));
+    if (metadata && in->default_location.len)
+        json_object_set_new(metadata, "location", json_of_str(in->default_location));
     return metadata;
 }
 
@@ -78,8 +81,12 @@ static struct err apply_updates(const struct apply_input *in, struct draft *d)
     size_t i;
 
     if (!json_is_array(in->updates)) return FAIL(ERR_INVALID, "field 'updates' must be an array");
-    if (json_array_size(in->updates) > UPDATES_MAX) return err_fail(ERR_INVALID, "more than %d updates", UPDATES_MAX);
-    json_array_foreach((json_t *)in->updates, i, update) TRY(update_apply(d, update));
+    if (json_array_size(in->updates) > UPDATES_MAX)
+        return err_fail(ERR_INVALID, "more than %d updates", UPDATES_MAX);
+    json_array_foreach((json_t *)in->updates, i, update)
+    {
+        TRY(update_apply(d, update));
+    }
     return OK;
 }
 
@@ -96,6 +103,8 @@ struct err apply_commit(const struct apply_input *in, struct apply_output *ret)
         return OK;
     }
     TRY(in->kind == METADATA_VIEW ? draft_build_view(&d) : draft_build_table(&d, in->base_file, &dropped));
-    *ret = (struct apply_output){ .metadata = json_incref(d.metadata), .is_changed = true, .dropped_files = dropped };
+    *ret = (struct apply_output){ .metadata = json_incref(d.metadata),
+                                  .is_changed = true,
+                                  .dropped_files = dropped };
     return OK;
 }

@@ -24,8 +24,11 @@ static struct err format_version(const json_t *properties, int64_t *ret)
 
     *ret = 2;
     if (!text.data) return OK;
-    if (!str_to_i64(text, ret) || *ret < 1) return err_fail(ERR_INVALID, "Invalid format version: %.*s", STR_ARG(text));
-    if (*ret > FORMAT_VERSION_MAX) return err_fail(ERR_INVALID, "Unsupported format version: v%lld (supported: v%d)", (long long)*ret, FORMAT_VERSION_MAX);
+    if (!str_to_i64(text, ret) || *ret < 1)
+        return err_fail(ERR_INVALID, "Invalid format version: %.*s", STR_ARG(text));
+    if (*ret > FORMAT_VERSION_MAX)
+        return err_fail(ERR_INVALID, "Unsupported format version: v%lld (supported: v%d)", (long long)*ret,
+                        FORMAT_VERSION_MAX);
     return OK;
 }
 
@@ -55,7 +58,10 @@ static struct err create_spec(const struct table_create_parts *parts, struct cre
         return c->spec ? OK : no_memory();
     }
     TRY(transform_remap(parts->partition_spec, c->ids, &mapped));
-    json_array_foreach(json_object_get(mapped, "fields"), i, field) json_object_del(field, "field-id");
+    json_array_foreach(json_object_get(mapped, "fields"), i, field)
+    {
+        json_object_del(field, "field-id");
+    }
     return partition_bind(mapped, c->schema, NULL, 0, &c->last_partition, &c->spec);
 }
 
@@ -71,17 +77,21 @@ static struct err create_order(const struct table_create_parts *parts, struct cr
     return sort_bind(mapped, c->schema, 1, &c->order);
 }
 
-static json_t *updates_of(const struct table_create_parts *parts, const struct created *c, const char *uuid, int64_t version)
+static json_t *updates_of(const struct table_create_parts *parts, const struct created *c, const char *uuid,
+                          int64_t version)
 {
     json_t *properties = parts->properties ? json_copy((json_t *)parts->properties) : json_object();
 
-    if (!json_object_get(properties, "write.parquet.compression-codec")) json_object_set_new(properties, "write.parquet.compression-codec", json_string("zstd"));
-    return json_pack("[{s:s, s:s}, {s:s, s:I}, {s:s, s:O}, {s:s, s:i}, {s:s, s:O}, {s:s, s:i}, {s:s, s:O}, {s:s, s:i}, {s:s, s:o}, {s:s, s:o}]",
-                     "action", "assign-uuid", "uuid", uuid, "action", "upgrade-format-version", "format-version", (json_int_t)version, "action",
-                     "add-schema", "schema", c->schema, "action", "set-current-schema", "schema-id", -1, "action", "add-spec", "spec", c->spec,
-                     "action", "set-default-spec", "spec-id", -1, "action", "add-sort-order", "sort-order", c->order, "action",
-                     "set-default-sort-order", "sort-order-id", -1, "action", "set-location", "location", json_of_str(parts->location), "action",
-                     "set-properties", "updates", properties);
+    if (!json_object_get(properties, "write.parquet.compression-codec"))
+        json_object_set_new(properties, "write.parquet.compression-codec", json_string("zstd"));
+    return json_pack(
+        "[{s:s, s:s}, {s:s, s:I}, {s:s, s:O}, {s:s, s:i}, {s:s, s:O}, {s:s, s:i}, {s:s, s:O}, {s:s, s:i}, {s:s, s:o}, {s:s, s:o}]",
+        "action", "assign-uuid", "uuid", uuid, "action", "upgrade-format-version", "format-version",
+        (json_int_t)version, "action", "add-schema", "schema", c->schema, "action", "set-current-schema",
+        "schema-id", -1, "action", "add-spec", "spec", c->spec, "action", "set-default-spec", "spec-id", -1,
+        "action", "add-sort-order", "sort-order", c->order, "action", "set-default-sort-order",
+        "sort-order-id", -1, "action", "set-location", "location", json_of_str(parts->location), "action",
+        "set-properties", "updates", properties);
 }
 
 /* A direct create is the commit that a staged one would send: one way to build a table, so that both come out the same. */
@@ -114,12 +124,16 @@ struct err apply_create_view(const struct view_create_parts *parts, json_t **ret
     ids_uuid(uuid);
     json_t *version = json_copy((json_t *)parts->view_version);
     json_object_set_new(version, "schema-id", json_integer(-1));
-    CLEANUP(json_freep) json_t *updates =
-        json_pack("[{s:s, s:s}, {s:s, s:O}, {s:s, s:o}, {s:s, s:i}, {s:s, s:o}]", "action", "assign-uuid", "uuid", uuid, "action", "add-schema", "schema",
-                  parts->schema, "action", "add-view-version", "view-version", version, "action", "set-current-view-version", "view-version-id", -1, "action",
-                  "set-location", "location", json_of_str(parts->location));
+    CLEANUP(json_freep)
+    json_t *updates = json_pack("[{s:s, s:s}, {s:s, s:O}, {s:s, s:o}, {s:s, s:i}, {s:s, s:o}]", "action",
+                                "assign-uuid", "uuid", uuid, "action", "add-schema", "schema", parts->schema,
+                                "action", "add-view-version", "view-version", version, "action",
+                                "set-current-view-version", "view-version-id", -1, "action", "set-location",
+                                "location", json_of_str(parts->location));
     if (!updates) return no_memory();
-    if (parts->properties) json_array_append_new(updates, json_pack("{s:s, s:O}", "action", "set-properties", "updates", parts->properties));
+    if (parts->properties)
+        json_array_append_new(
+            updates, json_pack("{s:s, s:O}", "action", "set-properties", "updates", parts->properties));
     const struct apply_input in = { .kind = METADATA_VIEW, .updates = updates, .now_ms = parts->now_ms };
     TRY(apply_commit(&in, &out));
     *ret = out.metadata;

@@ -48,7 +48,9 @@ static struct err log_previous(struct draft *d, struct str base_file, json_t **r
 
     if (base_file.len == 0) return OK;
     json_t *log = draft_own(d, "metadata-log", true);
-    json_t *entry = json_pack("{s:I, s:o}", "timestamp-ms", json_integer_value(json_object_get(d->base, "last-updated-ms")), "metadata-file", json_of_str(base_file));
+    json_t *entry = json_pack("{s:I, s:o}", "timestamp-ms",
+                              json_integer_value(json_object_get(d->base, "last-updated-ms")),
+                              "metadata-file", json_of_str(base_file));
     if (!log || !entry || json_array_append_new(log, entry) != 0) return no_memory();
     if (bool_property(d, "write.metadata.delete-after-commit.enabled")) dropped = json_array();
     while (json_array_size(log) > max) {
@@ -81,10 +83,10 @@ static struct err trim_snapshot_log(struct draft *d)
     TRY(id_set_of(json_object_get(d->metadata, "snapshots"), "snapshot-id", &snapshots));
     json_t *kept = json_array();
     if (!kept) return no_memory();
-    json_array_foreach(json_object_get(d->metadata, "snapshot-log"), i, entry) {
+    json_array_foreach(json_object_get(d->metadata, "snapshot-log"), i, entry)
+    {
         const json_t *id = json_object_get(entry, "snapshot-id");
-        if (!id_set_has(&snapshots, id))
-            json_array_clear(kept);
+        if (!id_set_has(&snapshots, id)) json_array_clear(kept);
         else if (json_integer_value(id) == current || !was_added(d, json_integer_value(id)))
             json_array_append(kept, entry);
     }
@@ -123,7 +125,8 @@ static struct err check_evolution(const struct draft *d)
     const int64_t current = draft_int(d, "current-snapshot-id", -1);
     if (!json_is_integer(snapshot) || json_integer_value(snapshot) < 0) return OK;
     if (d->is_main_dropped && (current < 0 || was_added(d, current))) return OK;
-    json_array_foreach(json_object_get(d->base, "schemas"), i, schema) {
+    json_array_foreach(json_object_get(d->base, "schemas"), i, schema)
+    {
         if (json_integer_value(json_object_get(schema, "schema-id")) != before || schema == next) continue;
         return schema_check_evolution(schema, next, draft_format(d));
     }
@@ -136,10 +139,14 @@ static struct err check_refs(const struct draft *d)
     json_t *ref;
     const int64_t current = draft_int(d, "current-snapshot-id", -1);
 
-    json_object_foreach(json_object_get(d->metadata, "refs"), name, ref) {
+    json_object_foreach(json_object_get(d->metadata, "refs"), name, ref)
+    {
         const int64_t id = json_integer_value(json_object_get(ref, "snapshot-id"));
-        if (!draft_find(d, "snapshots", "snapshot-id", id)) return err_fail(ERR_INVALID, "Invalid table metadata: ref %s names a snapshot that does not exist", name);
-        if (str_is(str_from_z(name), "main") && id != current) return FAIL(ERR_INVALID, "Invalid table metadata: main is not the current snapshot");
+        if (!draft_find(d, "snapshots", "snapshot-id", id))
+            return err_fail(ERR_INVALID,
+                            "Invalid table metadata: ref %s names a snapshot that does not exist", name);
+        if (str_is(str_from_z(name), "main") && id != current)
+            return FAIL(ERR_INVALID, "Invalid table metadata: main is not the current snapshot");
     }
     return OK;
 }
@@ -147,13 +154,17 @@ static struct err check_refs(const struct draft *d)
 /* Properties that the reference parses, and so refuses. */
 static struct err check_properties(const struct draft *d)
 {
-    static const char *const numbers[] = { "commit.retry.num-retries", "commit.retry.min-wait-ms", "commit.retry.max-wait-ms", "commit.retry.total-timeout-ms" };
+    static const char *const numbers[] = { "commit.retry.num-retries", "commit.retry.min-wait-ms",
+                                           "commit.retry.max-wait-ms", "commit.retry.total-timeout-ms" };
     uint64_t number;
 
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
-        const struct str text = json_str(json_object_get(json_object_get(d->metadata, "properties"), numbers[i]));
+        const struct str text = json_str(
+            json_object_get(json_object_get(d->metadata, "properties"), numbers[i]));
         if (text.data && !str_to_u64(text, &number))
-            return err_fail(ERR_INVALID, "Table property %s must have non-negative integer value, but got: %.*s", numbers[i], STR_ARG(text));
+            return err_fail(ERR_INVALID,
+                            "Table property %s must have non-negative integer value, but got: %.*s",
+                            numbers[i], STR_ARG(text));
     }
     return OK;
 }
@@ -164,17 +175,24 @@ static struct err complete(struct draft *d)
     static const struct {
         const char *field;
         bool is_array;
-    } always[] = { { "properties", false }, { "snapshots", true }, { "snapshot-log", true }, { "metadata-log", true }, { "refs", false },
-                   { "statistics", true },  { "partition-statistics", true } };
+    } always[] = { { "properties", false },         { "snapshots", true }, { "snapshot-log", true },
+                   { "metadata-log", true },        { "refs", false },     { "statistics", true },
+                   { "partition-statistics", true } };
 
     for (size_t i = 0; i < sizeof(always) / sizeof(always[0]); i++) {
-        if (!json_object_get(d->metadata, always[i].field)) json_object_set_new(d->metadata, always[i].field, always[i].is_array ? json_array() : json_object());
+        if (!json_object_get(d->metadata, always[i].field))
+            json_object_set_new(d->metadata, always[i].field,
+                                always[i].is_array ? json_array() : json_object());
     }
     if (draft_int(d, "current-snapshot-id", -1) < 0)
-        json_object_set_new(d->metadata, "current-snapshot-id", draft_format(d) >= 3 ? json_null() : json_integer(-1));
-    if (draft_format(d) >= 2 && !json_object_get(d->metadata, "last-sequence-number")) json_object_set_new(d->metadata, "last-sequence-number", json_integer(0));
-    if (draft_format(d) >= 3 && !json_object_get(d->metadata, "next-row-id")) json_object_set_new(d->metadata, "next-row-id", json_integer(0));
-    if (!json_object_get(d->metadata, "last-partition-id")) json_object_set_new(d->metadata, "last-partition-id", json_integer(PARTITION_ID_FIRST - 1));
+        json_object_set_new(d->metadata, "current-snapshot-id",
+                            draft_format(d) >= 3 ? json_null() : json_integer(-1));
+    if (draft_format(d) >= 2 && !json_object_get(d->metadata, "last-sequence-number"))
+        json_object_set_new(d->metadata, "last-sequence-number", json_integer(0));
+    if (draft_format(d) >= 3 && !json_object_get(d->metadata, "next-row-id"))
+        json_object_set_new(d->metadata, "next-row-id", json_integer(0));
+    if (!json_object_get(d->metadata, "last-partition-id"))
+        json_object_set_new(d->metadata, "last-partition-id", json_integer(PARTITION_ID_FIRST - 1));
     return OK;
 }
 
@@ -221,7 +239,8 @@ static int by_version(const void *a, const void *b)
 static struct err trim_versions(struct draft *d)
 {
     size_t max = (size_t)number_property(d, "version.history.num-entries", 10);
-    const size_t added = json_object_size(d->added_versions), count = json_array_size(json_object_get(d->metadata, "versions"));
+    const size_t added = json_object_size(d->added_versions),
+                 count = json_array_size(json_object_get(d->metadata, "versions"));
     const int64_t current = draft_int(d, "current-version-id", -1);
 
     if (max < added + 1) max = added + 1;
@@ -233,11 +252,13 @@ static struct err trim_versions(struct draft *d)
         json_decref(kept);
         return no_memory();
     }
-    for (size_t i = 0; i < count; i++) sorted[i] = json_array_get(json_object_get(d->metadata, "versions"), i);
+    for (size_t i = 0; i < count; i++)
+        sorted[i] = json_array_get(json_object_get(d->metadata, "versions"), i);
     qsort(sorted, count, sizeof(*sorted), by_version);
     json_array_append(kept, draft_find(d, "versions", "version-id", current));
     for (size_t i = 0; i < count && json_array_size(kept) < max; i++) {
-        if (json_integer_value(json_object_get(sorted[i], "version-id")) != current) json_array_append(kept, sorted[i]);
+        if (json_integer_value(json_object_get(sorted[i], "version-id")) != current)
+            json_array_append(kept, sorted[i]);
     }
     free(sorted);
     draft_set(d, "versions", kept);
@@ -250,11 +271,11 @@ static struct err trim_version_log(struct draft *d)
     size_t i;
 
     if (!kept) return no_memory();
-    json_array_foreach(json_object_get(d->metadata, "version-log"), i, entry) {
+    json_array_foreach(json_object_get(d->metadata, "version-log"), i, entry)
+    {
         if (draft_find(d, "versions", "version-id", json_integer_value(json_object_get(entry, "version-id"))))
             json_array_append(kept, entry);
-        else
-            json_array_clear(kept);
+        else json_array_clear(kept);
     }
     draft_set(d, "version-log", kept);
     return OK;
@@ -268,7 +289,8 @@ struct err draft_build_view(struct draft *d)
     TRY(json_need_str(d->metadata, "view-uuid", &text));
     if (!draft_find(d, "versions", "version-id", draft_int(d, "current-version-id", -1)))
         return FAIL(ERR_INVALID, "Invalid view metadata: it has no current version");
-    if (!json_object_get(d->metadata, "properties")) json_object_set_new(d->metadata, "properties", json_object());
+    if (!json_object_get(d->metadata, "properties"))
+        json_object_set_new(d->metadata, "properties", json_object());
     TRY(trim_versions(d));
     return trim_version_log(d);
 }

@@ -18,7 +18,8 @@ struct ensure_plan {
 static struct err ensure_existing(const struct ensure_plan *plan, const struct catalog_row *row)
 {
     if (str_eq(row->base_location, plan->base_location)) return OK;
-    return err_fail(ERR_EXISTS, "catalog '%.*s' exists with the base location '%.*s'", STR_ARG(plan->name), STR_ARG(row->base_location));
+    return err_fail(ERR_EXISTS, "catalog '%.*s' exists with the base location '%.*s'", STR_ARG(plan->name),
+                    STR_ARG(row->base_location));
 }
 
 static struct err ensure_fn(struct txn *txn, void *arg)
@@ -33,8 +34,10 @@ static struct err ensure_fn(struct txn *txn, void *arg)
     if (e.code != ERR_NO_SUCH_WAREHOUSE) return e;
     TRY(bucket_get(txn_rows(txn), plan->bucket, plan->arena, &bucket));
     TRY(entity_new_id(txn, &id));
-    CLEANUP(json_freep) json_t *json = json_pack("{s:I, s:o, s:s, s:I, s:{}}", "id", (json_int_t)id, "base-location", json_of_str(plan->base_location), "type",
-                                                 "INTERNAL", "created-ms", (json_int_t)clock_now_ms(), "properties");
+    CLEANUP(json_freep)
+    json_t *json = json_pack("{s:I, s:o, s:s, s:I, s:{}}", "id", (json_int_t)id, "base-location",
+                             json_of_str(plan->base_location), "type", "INTERNAL", "created-ms",
+                             (json_int_t)clock_now_ms(), "properties");
     TRY(entity_put(txn, SPACE_CATALOGS, plan->name, json));
     return audit_put(txn, plan->who, "CreateCatalog", plan->name, json);
 }
@@ -51,9 +54,12 @@ struct err catalog_ensure(struct store *s, struct str name, struct str base_loca
     return meta_run(s->meta, ensure_fn, &plan);
 }
 
-static struct err catalog_of_row(const struct catalog_row *row, struct str name, struct arena *arena, struct catalog_info *ret)
+static struct err catalog_of_row(const struct catalog_row *row, struct str name, struct arena *arena,
+                                 struct catalog_info *ret)
 {
-    struct catalog_info info = { .id = row->id, .name = arena_str(arena, name), .base_location = row->base_location };
+    struct catalog_info info = { .id = row->id,
+                                 .name = arena_str(arena, name),
+                                 .base_location = row->base_location };
 
     if (!info.name.data) return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
     TRY(json_want_i64(row->json, "created-ms", &info.created_ms));

@@ -12,6 +12,7 @@
 #ifndef CATALOG_COMMIT_CATALOG_H
 #define CATALOG_COMMIT_CATALOG_H
 
+#include "catalog/commit/apply.h"
 #include "storage/base/json.h"
 #include "storage/object/object.h"
 
@@ -68,11 +69,14 @@ struct name_page {
 };
 struct err ns_list(struct store *s, struct str catalog, const struct ns_path *parent, struct str token, size_t page_size, struct arena *arena, struct name_page *ret);
 
-/* ---- tables ---- */
+/* ---- tables and views ----
+ * What is said of tables holds for views too (table_ident.kind), but for creating; their errors are ERR_NO_SUCH_VIEW and ERR_VIEW_EXISTS. */
 
+/* Of a table, or of a view: they share their names, their places, and most of what can be done with them. */
 struct table_ident {
     struct ns_path ns;
     struct str name;
+    enum metadata_kind kind;
 };
 struct str table_ident_print(const struct table_ident *t, struct arena *arena); /* "ns.t" */
 struct err table_name_check(struct str name);
@@ -91,11 +95,21 @@ struct table_info {
 struct err table_load(struct store *s, struct str catalog, const struct table_ident *t, struct arena *arena, struct table_info *ret);
 /* The row alone, without the metadata's bytes (metadata is empty): exists, ETag. */
 struct err table_stat(struct store *s, struct str catalog, const struct table_ident *t, struct arena *arena, struct table_info *ret);
-struct err table_list(struct store *s, struct str catalog, const struct ns_path *ns, struct str token, size_t page_size, struct arena *arena, struct name_page *ret);
+/* q: namespace, page token and size, and whether it is tables or views that are wanted. */
+struct name_query {
+    const struct ns_path *ns;
+    enum metadata_kind kind;
+    struct str token;
+    size_t page_size;
+};
+struct err table_list(struct store *s, struct str catalog, const struct name_query *q, struct arena *arena, struct name_page *ret);
 
 /* A CreateTableRequest. is_staged: nothing is written, *ret has metadata and location but no metadata_location. ERR_TABLE_EXISTS, ERR_NO_SUCH_NAMESPACE, ERR_LOCATION_TAKEN, ERR_INVALID. */
 struct err table_create(struct store *s, struct str catalog, const struct ns_path *ns, const json_t *request, bool is_staged, const struct actor *who,
                         struct arena *arena, struct table_info *ret);
+/* A CreateViewRequest. ERR_VIEW_EXISTS, ERR_TABLE_EXISTS, and as table_create. */
+struct err view_create(struct store *s, struct str catalog, const struct ns_path *ns, const json_t *request, const struct actor *who, struct arena *arena,
+                       struct table_info *ret);
 
 /* Commit to one or more tables, all or nothing. Each: identifier, requirements, updates. A table that does not exist is made when its requirements say assert-create. ret: one each, in order. */
 struct table_change {
@@ -108,6 +122,7 @@ struct err table_commit(struct store *s, struct str catalog, const struct table_
 /* metadata_location must be an object of this store, inside the catalog's base location. */
 struct err table_register(struct store *s, struct str catalog, const struct table_ident *t, struct str metadata_location, bool overwrite,
                           const struct actor *who, struct arena *arena, struct table_info *ret);
+/* Both of one kind. */
 struct err table_rename(struct store *s, struct str catalog, const struct table_ident *from, const struct table_ident *to, const struct actor *who);
 /* is_purge: the files under the table's location are deleted too, in the background, in slices, resumed after a restart. */
 struct err table_drop(struct store *s, struct str catalog, const struct table_ident *t, bool is_purge, const struct actor *who);

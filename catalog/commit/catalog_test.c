@@ -28,7 +28,9 @@ static void world_open(struct world *w)
     const struct meta_options m = { .dir = path, .segment_bytes = 4 * MIB, .disk_floor_bytes = 1 * MIB };
     CHECK_OK(meta_open(&m, &w->store.meta));
     (void)snprintf(path, sizeof(path), "%s/volumes", w->dir);
-    const struct blob_options b = { .dir = path, .meta = w->store.meta, .volume_bytes = 4 * MIB, .disk_floor_bytes = 1 * MIB };
+    const struct blob_options b = {
+        .dir = path, .meta = w->store.meta, .volume_bytes = 4 * MIB, .disk_floor_bytes = 1 * MIB
+    };
     CHECK_OK(blob_open(&b, &w->store.blobs));
     w->store.part_bytes_min = LIMIT_PART_BYTES_MIN;
     w->store.small_body_max = LIMIT_SMALL_BODY;
@@ -72,8 +74,10 @@ static struct err create(struct world *w, const char *name, const char *location
     char text[1024];
     const struct ns_path path = ns("n", NULL);
 
-    (void)snprintf(text, sizeof(text), "{\"name\":\"%s\"%s%s%s,\"schema\":{\"type\":\"struct\",\"fields\":[{\"id\":1,\"name\":\"a\",\"required\":false,\"type\":\"int\"}]}}", name,
-                   location ? ",\"location\":\"" : "", location ? location : "", location ? "\"" : "");
+    (void)snprintf(
+        text, sizeof(text),
+        "{\"name\":\"%s\"%s%s%s,\"schema\":{\"type\":\"struct\",\"fields\":[{\"id\":1,\"name\":\"a\",\"required\":false,\"type\":\"int\"}]}}",
+        name, location ? ",\"location\":\"" : "", location ? location : "", location ? "\"" : "");
     CLEANUP(json_freep) json_t *request = parsed(text);
     return table_create(&w->store, STR("lake"), &path, request, false, &who, w->arena, ret);
 }
@@ -84,7 +88,8 @@ static struct err set_property(struct world *w, const char *table, const char *n
     struct table_info info;
     struct table_change change = { .ident = { .ns = ns("n", NULL), .name = str_from_z(table) } };
 
-    (void)snprintf(text, sizeof(text), "[{\"action\":\"set-properties\",\"updates\":{\"%s\":\"%s\"}}]", name, value);
+    (void)snprintf(text, sizeof(text), "[{\"action\":\"set-properties\",\"updates\":{\"%s\":\"%s\"}}]", name,
+                   value);
     CLEANUP(json_freep) json_t *updates = parsed(text);
     change.updates = updates;
     return table_commit(&w->store, STR("lake"), &change, 1, &who, w->arena, &info);
@@ -170,10 +175,18 @@ TEST(d8_no_table_overlaps_another_in_any_spelling)
         const char *location;
         enum err_code want;
     } rows[] = {
-        { "s3://lake/x/t", ERR_LOCATION_TAKEN },    { "s3://lake/x/t/", ERR_LOCATION_TAKEN },   { "s3a://lake/x/t", ERR_LOCATION_TAKEN },
-        { "S3://lake/x/t/inner", ERR_LOCATION_TAKEN }, { "s3://lake/x", ERR_LOCATION_TAKEN },   { "s3://lake/x//t", ERR_INVALID },
-        { "s3://lake/x/./t", ERR_INVALID },         { "s3://lake/x/../x/t", ERR_INVALID },      { "s3://other/x/t", ERR_INVALID },
-        { "file:///etc/passwd", ERR_INVALID },      { "s3://lake", ERR_INVALID },               { "s3://lake/x/t2", ERR_OK },
+        { "s3://lake/x/t", ERR_LOCATION_TAKEN },
+        { "s3://lake/x/t/", ERR_LOCATION_TAKEN },
+        { "s3a://lake/x/t", ERR_LOCATION_TAKEN },
+        { "S3://lake/x/t/inner", ERR_LOCATION_TAKEN },
+        { "s3://lake/x", ERR_LOCATION_TAKEN },
+        { "s3://lake/x//t", ERR_INVALID },
+        { "s3://lake/x/./t", ERR_INVALID },
+        { "s3://lake/x/../x/t", ERR_INVALID },
+        { "s3://other/x/t", ERR_INVALID },
+        { "file:///etc/passwd", ERR_INVALID },
+        { "s3://lake", ERR_INVALID },
+        { "s3://lake/x/t2", ERR_OK },
     };
     struct world w = world();
     const struct ns_path n = ns("n", NULL);
@@ -183,7 +196,9 @@ TEST(d8_no_table_overlaps_another_in_any_spelling)
     CHECK_OK(create(&w, "first", "s3://lake/x/t", &info));
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         const struct err e = create(&w, "second", rows[i].location, &info);
-        if (e.code != rows[i].want) test_fail(__FILE__, __LINE__, "%s: wanted %s, got %s (%s)", rows[i].location, err_name(rows[i].want), err_name(e.code), e.why ? e.why : "");
+        if (e.code != rows[i].want)
+            test_fail(__FILE__, __LINE__, "%s: wanted %s, got %s (%s)", rows[i].location,
+                      err_name(rows[i].want), err_name(e.code), e.why ? e.why : "");
     }
     world_close(&w);
 }
@@ -208,9 +223,12 @@ TEST(several_tables_change_together_or_not_at_all)
 {
     struct world w = world();
     const struct ns_path n = ns("n", NULL);
-    CLEANUP(json_freep) json_t *updates = parsed("[{\"action\":\"set-properties\",\"updates\":{\"k\":\"v\"}}]");
-    CLEANUP(json_freep) json_t *impossible = parsed("[{\"type\":\"assert-current-schema-id\",\"current-schema-id\":9}]");
-    struct table_change changes[2] = { { .ident = { .ns = n, .name = STR("a") }, .updates = updates }, { .ident = { .ns = n, .name = STR("b") }, .updates = updates } };
+    CLEANUP(json_freep)
+    json_t *updates = parsed("[{\"action\":\"set-properties\",\"updates\":{\"k\":\"v\"}}]");
+    CLEANUP(json_freep)
+    json_t *impossible = parsed("[{\"type\":\"assert-current-schema-id\",\"current-schema-id\":9}]");
+    struct table_change changes[2] = { { .ident = { .ns = n, .name = STR("a") }, .updates = updates },
+                                       { .ident = { .ns = n, .name = STR("b") }, .updates = updates } };
     struct table_info infos[2], info;
 
     CHECK_OK(ns_create(&w.store, STR("lake"), &n, NULL, &who));
@@ -288,7 +306,8 @@ static void write_many(void *arg)
         char text[256];
         struct table_info info;
         struct table_change change = { .ident = { .ns = ns("n", NULL), .name = STR("t") } };
-        (void)snprintf(text, sizeof(text), "[{\"action\":\"set-properties\",\"updates\":{\"w%d-%d\":\"x\"}}]", me->number, i);
+        (void)snprintf(text, sizeof(text), "[{\"action\":\"set-properties\",\"updates\":{\"w%d-%d\":\"x\"}}]",
+                       me->number, i);
         CLEANUP(json_freep) json_t *updates = parsed(text);
         change.updates = updates;
         CHECK_OK(table_commit(me->store, STR("lake"), &change, 1, &who, arena, &info));
@@ -315,6 +334,65 @@ TEST(racing_commits_lose_nothing)
     CHECK_U64(info.version, 1 + WRITERS * COMMITS);
     CHECK_OK(json_parse(info.metadata, &metadata));
     CHECK_U64(json_object_size(json_object_get(metadata, "properties")), 1 + WRITERS * COMMITS);
+    json_decref(metadata);
+    world_close(&w);
+}
+
+/* A second table with the uuid of a first would own the first one's place. */
+TEST(d11_no_second_table_takes_anothers_uuid)
+{
+    struct world w = world();
+    const struct ns_path n = ns("n", NULL);
+    const struct table_ident twin = { .ns = n, .name = STR("twin") };
+    struct table_info info, twin_info;
+
+    CHECK_OK(ns_create(&w.store, STR("lake"), &n, NULL, &who));
+    CHECK_OK(create(&w, "a", NULL, &info));
+    CHECK_ERR(table_register(&w.store, STR("lake"), &twin, info.metadata_location, false, &who, w.arena,
+                             &twin_info),
+              ERR_LOCATION_TAKEN);
+    CHECK_ERR(table_stat(&w.store, STR("lake"), &twin, w.arena, &twin_info), ERR_NO_SUCH_TABLE);
+    world_close(&w);
+}
+
+/* While the files of a purged table are deleted, nobody gets its place: not even the same table, registered again. */
+TEST(d12_a_place_that_is_being_purged_is_nobodys)
+{
+    struct world w = world();
+    const struct ns_path n = ns("n", NULL);
+    const struct table_ident a = { .ns = n, .name = STR("a") };
+    struct table_info info, again;
+    bool more = true;
+
+    CHECK_OK(ns_create(&w.store, STR("lake"), &n, NULL, &who));
+    CHECK_OK(create(&w, "a", "s3://lake/place", &info));
+    CHECK_OK(table_drop(&w.store, STR("lake"), &a, true, &who));
+    CHECK_ERR(table_register(&w.store, STR("lake"), &a, info.metadata_location, false, &who, w.arena, &again),
+              ERR_LOCATION_TAKEN);
+    CHECK_ERR(create(&w, "b", "s3://lake/place", &again), ERR_LOCATION_TAKEN);
+    for (int i = 0; more && i < 100; i++) CHECK_OK(purge_step(&w.store, &more));
+    CHECK_OK(create(&w, "b", "s3://lake/place", &again));
+    world_close(&w);
+}
+
+TEST(several_changes_to_one_table_are_one_new_file_and_one_entry_of_its_log)
+{
+    struct world w = world();
+    const struct ns_path n = ns("n", NULL);
+    CLEANUP(json_freep) json_t *one = parsed("[{\"action\":\"set-properties\",\"updates\":{\"k\":\"1\"}}]");
+    CLEANUP(json_freep) json_t *two = parsed("[{\"action\":\"set-properties\",\"updates\":{\"k\":\"2\"}}]");
+    struct table_change changes[2] = { { .ident = { .ns = n, .name = STR("a") }, .updates = one },
+                                       { .ident = { .ns = n, .name = STR("a") }, .updates = two } };
+    struct table_info infos[2], info;
+    json_t *metadata = NULL;
+
+    CHECK_OK(ns_create(&w.store, STR("lake"), &n, NULL, &who));
+    CHECK_OK(create(&w, "a", NULL, &info));
+    CHECK_OK(table_commit(&w.store, STR("lake"), changes, 2, &who, w.arena, infos));
+    CHECK_U64(infos[1].version, 2);
+    CHECK_OK(json_parse(infos[1].metadata, &metadata));
+    CHECK_U64(json_array_size(json_object_get(metadata, "metadata-log")), 1);
+    CHECK_STR(json_str(json_object_get(json_object_get(metadata, "properties"), "k")), STR("2"));
     json_decref(metadata);
     world_close(&w);
 }

@@ -33,10 +33,19 @@ static struct err world_start(struct world *w)
     char path[512];
 
     (void)snprintf(path, sizeof(path), "%s/rows", w->dir);
-    const struct meta_options m = { .dir = path, .segment_bytes = 4 * MIB, .disk_floor_bytes = 1 * MIB, .map_bytes = 64 * MIB, .is_checkpoint_manual = true };
+    const struct meta_options m = { .dir = path,
+                                    .segment_bytes = 4 * MIB,
+                                    .disk_floor_bytes = 1 * MIB,
+                                    .map_bytes = 64 * MIB,
+                                    .is_checkpoint_manual = true };
     TRY(meta_open(&m, &w->store.meta));
     (void)snprintf(path, sizeof(path), "%s/volumes", w->dir);
-    const struct blob_options b = { .dir = path, .meta = w->store.meta, .volume_bytes = 8 * MIB, .disk_floor_bytes = 1 * MIB, .writers_open_max = 2, .is_reclaim_manual = true };
+    const struct blob_options b = { .dir = path,
+                                    .meta = w->store.meta,
+                                    .volume_bytes = 8 * MIB,
+                                    .disk_floor_bytes = 1 * MIB,
+                                    .writers_open_max = 2,
+                                    .is_reclaim_manual = true };
     const struct err e = blob_open(&b, &w->store.blobs);
     if (e.code != ERR_OK) w->store.meta = meta_close(w->store.meta);
     w->store.part_bytes_min = LIMIT_PART_BYTES_MIN;
@@ -61,18 +70,22 @@ static struct err create(struct world *w, const char *name)
 {
     const struct table_ident t = ident(name);
     struct table_info info;
-    CLEANUP(json_freep) json_t *request =
-        json_pack("{s:s, s:{s:s, s:[{s:i, s:s, s:b, s:s}]}}", "name", name, "schema", "type", "struct", "fields", "id", 1, "name", "a", "required", 0, "type", "int");
+    CLEANUP(json_freep)
+    json_t *request = json_pack("{s:s, s:{s:s, s:[{s:i, s:s, s:b, s:s}]}}", "name", name, "schema", "type",
+                                "struct", "fields", "id", 1, "name", "a", "required", 0, "type", "int");
     return table_create(&w->store, STR("lake"), &t.ns, request, false, &who, w->arena, &info);
 }
 
-static struct err set_property(struct world *w, const char *const *tables, size_t count, const char *name, const char *value)
+static struct err set_property(struct world *w, const char *const *tables, size_t count, const char *name,
+                               const char *value)
 {
     struct table_change changes[2];
     struct table_info infos[2];
-    CLEANUP(json_freep) json_t *updates = json_pack("[{s:s, s:{s:s}}]", "action", "set-properties", "updates", name, value);
+    CLEANUP(json_freep)
+    json_t *updates = json_pack("[{s:s, s:{s:s}}]", "action", "set-properties", "updates", name, value);
 
-    for (size_t i = 0; i < count; i++) changes[i] = (struct table_change){ .ident = ident(tables[i]), .updates = updates };
+    for (size_t i = 0; i < count; i++)
+        changes[i] = (struct table_change){ .ident = ident(tables[i]), .updates = updates };
     return table_commit(&w->store, STR("lake"), changes, count, &who, w->arena, infos);
 }
 
@@ -130,7 +143,8 @@ static bool has(struct world *w, const char *table, const char *property)
 static void check_step(uint64_t n, const char *step, enum outcome outcome, bool is_there)
 {
     if (outcome != UNKNOWN && is_there != (outcome == DONE))
-        test_fail(__FILE__, __LINE__, "fault %llu: %s was %s, but is %s", (unsigned long long)n, step, outcome == DONE ? "acknowledged" : "refused", is_there ? "there" : "not there");
+        test_fail(__FILE__, __LINE__, "fault %llu: %s was %s, but is %s", (unsigned long long)n, step,
+                  outcome == DONE ? "acknowledged" : "refused", is_there ? "there" : "not there");
 }
 
 static void check(struct world *w, uint64_t n, const enum outcome outcomes[STEP_COUNT])
@@ -156,10 +170,8 @@ static int sweep(unsigned kinds, int errno_value)
         struct world w;
 
         prepare(&w);
-        if (kinds)
-            fault_arm(kinds, n, errno_value);
-        else
-            fault_arm_stop(n);
+        if (kinds) fault_arm(kinds, n, errno_value);
+        else fault_arm_stop(n);
         run_script(&w, outcomes);
         if (kinds) has_struck = fault_disarm();
         world_stop(&w);
@@ -169,7 +181,9 @@ static int sweep(unsigned kinds, int errno_value)
         world_stop(&w);
         arena_free(w.arena);
         for (int i = 0; i < STEP_COUNT; i++) unknown += outcomes[i] == UNKNOWN;
-        if (!has_struck) CHECK(outcomes[BOTH] == DONE && outcomes[LARGE] == DONE && outcomes[CREATED] == DONE && outcomes[RENAMED] == DONE);
+        if (!has_struck)
+            CHECK(outcomes[BOTH] == DONE && outcomes[LARGE] == DONE && outcomes[CREATED] == DONE
+                  && outcomes[RENAMED] == DONE);
     }
     return unknown;
 }

@@ -23,7 +23,8 @@ json_t *draft_find(const struct draft *d, const char *array, const char *id_fiel
     json_t *element;
     size_t i;
 
-    json_array_foreach(json_object_get(d->metadata, array), i, element) {
+    json_array_foreach(json_object_get(d->metadata, array), i, element)
+    {
         const json_t *value = json_object_get(element, id_field);
         if (json_is_integer(value) && json_integer_value(value) == id) return element;
     }
@@ -79,7 +80,8 @@ struct err id_set_of(const json_t *list, const char *id_field, struct id_set *re
     json_t *element;
 
     if (!ids) return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
-    json_array_foreach((json_t *)list, i, element) {
+    json_array_foreach((json_t *)list, i, element)
+    {
         const json_t *id = id_field ? json_object_get(element, id_field) : element;
         if (json_is_integer(id)) ids[count++] = json_integer_value(id);
     }
@@ -109,12 +111,11 @@ struct err draft_remove(struct draft *d, const char *array, const char *id_field
     TRY(id_set_of(ids, NULL, &set));
     kept = json_array();
     if (!kept) return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
-    json_array_foreach((json_t *)all, i, element) {
+    json_array_foreach((json_t *)all, i, element)
+    {
         if (!id_set_has(&set, json_object_get(element, id_field))) json_array_append(kept, element);
     }
-    if (json_array_size(kept) == json_array_size(all))
-        json_decref(kept);
-    else
-        draft_set(d, array, kept);
+    if (json_array_size(kept) == json_array_size(all)) json_decref(kept);
+    else draft_set(d, array, kept);
     return OK;
 }

@@ -122,7 +122,8 @@ static struct err row_id(const json_t *json, const char *field, uint64_t *ret)
 {
     int64_t id;
 
-    if (json_need_i64(json, field, &id).code != ERR_OK || id <= 0) return FAIL(ERR_CORRUPT, "a catalog row has no id");
+    if (json_need_i64(json, field, &id).code != ERR_OK || id <= 0)
+        return FAIL(ERR_CORRUPT, "a catalog row has no id");
     *ret = (uint64_t)id;
     return OK;
 }
@@ -142,7 +143,8 @@ struct err catalog_row_get(struct rows *r, struct str name, struct arena *arena,
     return OK;
 }
 
-struct err ns_row_get(struct rows *r, uint64_t catalog_id, const struct ns_path *path, struct arena *arena, struct ns_row *ret)
+struct err ns_row_get(struct rows *r, uint64_t catalog_id, const struct ns_path *path, struct arena *arena,
+                      struct ns_row *ret)
 {
     struct ns_row row = { 0 };
     const struct str key = ns_key(catalog_id, path, arena);
@@ -150,7 +152,8 @@ struct err ns_row_get(struct rows *r, uint64_t catalog_id, const struct ns_path 
     if (!key.data) return no_memory();
     const struct err e = entity_get(r, SPACE_NAMESPACES, key, &row.json);
     if (e.code == ERR_NOT_FOUND || e.code == ERR_INVALID)
-        return err_fail(ERR_NO_SUCH_NAMESPACE, "Namespace does not exist: %.*s", STR_ARG(ns_path_print(path, arena)));
+        return err_fail(ERR_NO_SUCH_NAMESPACE, "Namespace does not exist: %.*s",
+                        STR_ARG(ns_path_print(path, arena)));
     TRY(e);
     if (!json_defer(arena, row.json)) return no_memory();
     TRY(row_id(row.json, "id", &row.id));
@@ -164,7 +167,10 @@ static struct err decode_places(const json_t *json, struct location_set *ret)
     size_t i;
 
     TRY(json_need_array(json, "places", &list));
-    json_array_foreach(list, i, place) TRY(location_set_add(ret, json_str(place)));
+    json_array_foreach(list, i, place)
+    {
+        TRY(location_set_add(ret, json_str(place)));
+    }
     return OK;
 }
 
@@ -191,10 +197,38 @@ struct err table_row_decode(struct str key, struct str value, struct arena *aren
 
 static struct err no_table(const struct table_ident *t, struct arena *arena)
 {
-    return err_fail(ERR_NO_SUCH_TABLE, "Table does not exist: %.*s", STR_ARG(table_ident_print(t, arena)));
+    const struct str name = table_ident_print(t, arena);
+
+    if (t->kind == METADATA_VIEW)
+        return err_fail(ERR_NO_SUCH_VIEW, "View does not exist: %.*s", STR_ARG(name));
+    return err_fail(ERR_NO_SUCH_TABLE, "Table does not exist: %.*s", STR_ARG(name));
 }
 
-struct err table_row_get(struct rows *r, struct str catalog, const struct table_ident *t, struct arena *arena, struct table_row *ret)
+enum space ident_space(const struct table_ident *t)
+{
+    return t->kind == METADATA_VIEW ? SPACE_VIEWS : SPACE_TABLES;
+}
+
+struct err name_check_free(struct rows *r, const struct table_ident *t, struct str key, struct arena *arena)
+{
+    const char *same_kind = t->kind == METADATA_VIEW ? "View already exists" : "Table already exists";
+    const struct str name = table_ident_print(t, arena);
+    struct err e = OK;
+
+    if (rows_have(r, SPACE_TABLES, key, &e))
+        return err_fail(ERR_TABLE_EXISTS, "%s: %.*s",
+                        t->kind == METADATA_TABLE ? same_kind : "Table with same name already exists",
+                        STR_ARG(name));
+    TRY(e);
+    if (rows_have(r, SPACE_VIEWS, key, &e))
+        return err_fail(ERR_VIEW_EXISTS, "%s: %.*s",
+                        t->kind == METADATA_VIEW ? same_kind : "View with same name already exists",
+                        STR_ARG(name));
+    return e;
+}
+
+struct err table_row_get(struct rows *r, struct str catalog, const struct table_ident *t, struct arena *arena,
+                         struct table_row *ret)
 {
     struct catalog_row c;
     struct ns_row ns;
@@ -206,10 +240,11 @@ struct err table_row_get(struct rows *r, struct str catalog, const struct table_
     TRY(e);
     const struct str key = table_key(c.id, ns.id, t->name, arena);
     if (!key.data) return no_memory();
-    e = rows_get(r, SPACE_TABLES, key, &value);
+    e = rows_get(r, ident_space(t), key, &value);
     if (e.code == ERR_NOT_FOUND) return no_table(t, arena);
     TRY(e);
     TRY(table_row_decode(key, value, arena, ret));
+    ret->space = ident_space(t);
     ret->base_location = c.base_location;
     return OK;
 }
@@ -218,16 +253,20 @@ struct err table_row_put(struct txn *txn, const struct table_row *row)
 {
     json_t *places = json_array();
 
-    for (size_t i = 0; i < row->places.count; i++) json_array_append_new(places, json_of_str(row->places.keys[i]));
-    CLEANUP(json_freep) json_t *json =
-        json_pack("{s:s, s:o, s:o, s:I, s:o}", "uuid", row->uuid, "location", json_of_str(row->location), "metadata-location",
-                  json_of_str(row->metadata_location), "version", (json_int_t)row->version, "places", places);
-    return entity_put(txn, SPACE_TABLES, row->key, json);
+    for (size_t i = 0; i < row->places.count; i++)
+        json_array_append_new(places, json_of_str(row->places.keys[i]));
+    CLEANUP(json_freep)
+    json_t *json = json_pack("{s:s, s:o, s:o, s:I, s:o}", "uuid", row->uuid, "location",
+                             json_of_str(row->location), "metadata-location",
+                             json_of_str(row->metadata_location), "version", (json_int_t)row->version,
+                             "places", places);
+    return entity_put(txn, row->space, row->key, json);
 }
 
 /* ---- audit ---- */
 
-struct err audit_put(struct txn *txn, const struct actor *who, const char *operation, struct str object, const json_t *details)
+struct err audit_put(struct txn *txn, const struct actor *who, const char *operation, struct str object,
+                     const json_t *details)
 {
     char now[CLOCK_ISO_SIZE];
     uint8_t key[24];
@@ -237,8 +276,10 @@ struct err audit_put(struct txn *txn, const struct actor *who, const char *opera
     clock_iso(ms, now);
     put_be64(key, (uint64_t)ms);
     memcpy(key + 8, uid.bytes, sizeof(uid.bytes));
-    CLEANUP(json_freep) json_t *json = json_pack("{s:s, s:o, s:o, s:o, s:s, s:o, s:s, s:O?}", "time", now, "request-id", json_of_str(who->request_id),
-                                                 "principal", json_of_str(who->principal), "address", json_of_str(who->address), "operation", operation,
-                                                 "object", json_of_str(object), "outcome", "ok", "details", details);
+    CLEANUP(json_freep)
+    json_t *json = json_pack("{s:s, s:o, s:o, s:o, s:s, s:o, s:s, s:O?}", "time", now, "request-id",
+                             json_of_str(who->request_id), "principal", json_of_str(who->principal),
+                             "address", json_of_str(who->address), "operation", operation, "object",
+                             json_of_str(object), "outcome", "ok", "details", details);
     return entity_put(txn, SPACE_AUDIT, str_of(key, sizeof(key)), json);
 }

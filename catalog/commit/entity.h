@@ -46,7 +46,8 @@ struct location_set {
 };
 
 struct table_row {
-    struct str key;               /* in SPACE_TABLES */
+    enum space space;             /* SPACE_TABLES or SPACE_VIEWS */
+    struct str key;
     uint64_t catalog_id, ns_id;
     struct str base_location;     /* of the catalog */
     char uuid[37];
@@ -54,7 +55,10 @@ struct table_row {
     struct location_set places;   /* all that it has taken since it was made */
     uint64_t version;
 };
-/* ERR_NO_SUCH_TABLE, ERR_NO_SUCH_NAMESPACE is told as ERR_NO_SUCH_TABLE too, as the reference does for tables. */
+enum space ident_space(const struct table_ident *t);
+/* Is the name free of tables and of views? ERR_TABLE_EXISTS, ERR_VIEW_EXISTS, in the reference's words. */
+struct err name_check_free(struct rows *r, const struct table_ident *t, struct str key, struct arena *arena);
+/* ERR_NO_SUCH_TABLE, ERR_NO_SUCH_VIEW; ERR_NO_SUCH_NAMESPACE is told as ERR_NO_SUCH_TABLE too, as the reference does for tables. */
 struct err table_row_get(struct rows *r, struct str catalog, const struct table_ident *t, struct arena *arena, struct table_row *ret);
 struct err table_row_put(struct txn *txn, const struct table_row *row);
 struct err table_row_decode(struct str key, struct str value, struct arena *arena, struct table_row *ret);

@@ -10,14 +10,16 @@
 #include <string.h>
 
 /* Properties that send files somewhere else than below the table's location. */
-static const char *const path_properties[] = { "write.data.path", "write.metadata.path", "write.object-storage.path", "write.folder-storage.path" };
+static const char *const path_properties[] = { "write.data.path", "write.metadata.path",
+                                               "write.object-storage.path", "write.folder-storage.path" };
 
 struct err location_key(struct str url, struct arena *arena, struct str *ret)
 {
     struct str bucket, key;
 
     TRY(location_parse(url, arena, &bucket, &key));
-    const struct str text = key.len ? arena_printf(arena, "%.*s/%.*s/", STR_ARG(bucket), STR_ARG(key)) : arena_printf(arena, "%.*s/", STR_ARG(bucket));
+    const struct str text = key.len ? arena_printf(arena, "%.*s/%.*s/", STR_ARG(bucket), STR_ARG(key))
+                                    : arena_printf(arena, "%.*s/", STR_ARG(bucket));
     if (!text.data) return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
     *ret = text;
     return OK;
@@ -30,7 +32,9 @@ bool location_is_inside(struct str inner, struct str outer)
 
 static struct err taken(struct str key, struct str other)
 {
-    return err_fail(ERR_LOCATION_TAKEN, "Unable to use location 's3://%.*s': it overlaps 's3://%.*s' of another table", STR_ARG(key), STR_ARG(other));
+    return err_fail(ERR_LOCATION_TAKEN,
+                    "Unable to use location 's3://%.*s': it overlaps 's3://%.*s' of another table",
+                    STR_ARG(key), STR_ARG(other));
 }
 
 /* The nearest row in one direction: is it another's, and does it overlap? */
@@ -73,12 +77,15 @@ struct err location_set_add(struct location_set *set, struct str key)
     for (size_t i = 0; i < set->count; i++) {
         if (location_is_inside(key, set->keys[i])) return OK;
     }
-    if (set->count == LOCATIONS_MAX) return err_fail(ERR_INVALID, "Invalid location: a table may have had at most %d locations", LOCATIONS_MAX);
+    if (set->count == LOCATIONS_MAX)
+        return err_fail(ERR_INVALID, "Invalid location: a table may have had at most %d locations",
+                        LOCATIONS_MAX);
     set->keys[set->count++] = key;
     return OK;
 }
 
-struct err location_set_show(const struct location_set *set, struct str location, struct arena *arena, struct table_info *ret)
+struct err location_set_show(const struct location_set *set, struct str location, struct arena *arena,
+                             struct table_info *ret)
 {
     TRY(location_key(location, arena, &ret->places[0]));
     ret->place_count = 1;
@@ -88,19 +95,26 @@ struct err location_set_show(const struct location_set *set, struct str location
     return OK;
 }
 
-static struct err add_location(struct location_set *set, struct str url, const char *what, struct str base, struct arena *arena)
+static struct err add_location(struct location_set *set, struct str url, const char *what, struct str base,
+                               struct arena *arena)
 {
     struct str key;
 
     TRY(location_key(url, arena, &key));
     if (!location_is_inside(key, base))
-        return err_fail(ERR_INVALID, "Invalid location '%.*s' for %s: it is outside of the catalog's base location 's3://%.*s'", STR_ARG(url), what,
-                        STR_ARG(base));
-    if (key.len == base.len) return err_fail(ERR_INVALID, "Invalid location '%.*s' for %s: it is the catalog's base location itself", STR_ARG(url), what);
+        return err_fail(
+            ERR_INVALID,
+            "Invalid location '%.*s' for %s: it is outside of the catalog's base location 's3://%.*s'",
+            STR_ARG(url), what, STR_ARG(base));
+    if (key.len == base.len)
+        return err_fail(ERR_INVALID,
+                        "Invalid location '%.*s' for %s: it is the catalog's base location itself",
+                        STR_ARG(url), what);
     return location_set_add(set, key);
 }
 
-struct err locations_of_metadata(const json_t *metadata, struct str base_location, struct arena *arena, struct location_set *ret)
+struct err locations_of_metadata(const json_t *metadata, struct str base_location, struct arena *arena,
+                                 struct location_set *ret)
 {
     struct location_set set = { .count = 0 };
     struct str base, url;
@@ -117,7 +131,8 @@ struct err locations_of_metadata(const json_t *metadata, struct str base_locatio
     return OK;
 }
 
-struct err table_of_key(struct rows *r, struct str bucket, struct str key, struct arena *arena, struct str *ret_uuid)
+struct err table_of_key(struct rows *r, struct str bucket, struct str key, struct arena *arena,
+                        struct str *ret_uuid)
 {
     struct rows_scan scan;
     struct str place, uuid;

@@ -30,7 +30,8 @@ static uint64_t next_version(struct str previous)
 
 static struct str directory(const json_t *metadata, struct arena *arena)
 {
-    const struct str set = json_str(json_object_get(json_object_get(metadata, "properties"), "write.metadata.path"));
+    const struct str set = json_str(
+        json_object_get(json_object_get(metadata, "properties"), "write.metadata.path"));
     struct str location = json_str(json_object_get(metadata, "location"));
 
     if (set.len) location = set;
@@ -66,7 +67,8 @@ static struct err prepare_large(struct store *s, struct metadata_file *f, struct
     return e;
 }
 
-struct err metadata_file_prepare(struct store *s, const json_t *metadata, struct str previous, struct arena *arena, struct metadata_file *ret)
+struct err metadata_file_prepare(struct store *s, const json_t *metadata, struct str previous,
+                                 struct arena *arena, struct metadata_file *ret)
 {
     char uuid[UUID_TEXT_SIZE];
     struct metadata_file f = { .body = NULL };
@@ -74,7 +76,8 @@ struct err metadata_file_prepare(struct store *s, const json_t *metadata, struct
 
     ids_uuid(uuid);
     const struct str dir = directory(metadata, arena);
-    f.location = arena_printf(arena, "%.*s/%05llu-%s.metadata.json", STR_ARG(dir), (unsigned long long)next_version(previous), uuid);
+    f.location = arena_printf(arena, "%.*s/%05llu-%s.metadata.json", STR_ARG(dir),
+                              (unsigned long long)next_version(previous), uuid);
     if (!dir.data || !f.location.data) return no_memory();
     TRY(location_parse(f.location, arena, &bucket, &key));
     TRY(object_key_check(key));
@@ -82,7 +85,9 @@ struct err metadata_file_prepare(struct store *s, const json_t *metadata, struct
     if (f.bytes.len > LIMIT_JOURNAL_BODY) {
         TRY(prepare_large(s, &f, bucket, key));
     } else {
-        f.small = (struct object_bytes){ .bucket = bucket, .key = key, .bytes = f.bytes, .content_type = STR("application/json") };
+        f.small = (struct object_bytes){
+            .bucket = bucket, .key = key, .bytes = f.bytes, .content_type = STR("application/json")
+        };
         object_bytes_prepare(&f.small);
     }
     *ret = f;

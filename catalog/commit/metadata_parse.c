@@ -44,15 +44,19 @@ static struct err lists_of_spec(json_t *metadata)
     size_t i;
 
     if (json_object_get(metadata, "partition-specs")) return OK;
-    if (!json_is_array(fields)) return FAIL(ERR_INVALID, "Cannot parse partition specs: field 'partition-specs' is missing");
+    if (!json_is_array(fields))
+        return FAIL(ERR_INVALID, "Cannot parse partition specs: field 'partition-specs' is missing");
     CLEANUP(json_freep) json_t *copy = json_deep_copy(fields);
-    json_array_foreach(copy, i, field) {
+    json_array_foreach(copy, i, field)
+    {
         if (!json_is_object(field)) return FAIL(ERR_INVALID, "field 'partition-spec' must hold objects");
-        if (!json_object_get(field, "field-id")) TRY(set_new(field, "field-id", json_integer(PARTITION_ID_FIRST + (json_int_t)i)));
+        if (!json_object_get(field, "field-id"))
+            TRY(set_new(field, "field-id", json_integer(PARTITION_ID_FIRST + (json_int_t)i)));
     }
     TRY(set_new(metadata, "partition-specs", json_pack("[{s:i, s:O}]", "spec-id", 0, "fields", copy)));
     TRY(set_new(metadata, "default-spec-id", json_integer(0)));
-    return set_new(metadata, "last-partition-id", json_integer(PARTITION_ID_FIRST - 1 + (json_int_t)json_array_size(copy)));
+    return set_new(metadata, "last-partition-id",
+                   json_integer(PARTITION_ID_FIRST - 1 + (json_int_t)json_array_size(copy)));
 }
 
 static struct err lists_of_order(json_t *metadata)
@@ -67,9 +71,13 @@ static struct err refs_of_current(json_t *metadata)
 {
     const json_t *current = json_object_get(metadata, "current-snapshot-id");
 
-    if (json_object_get(json_object_get(metadata, "refs"), "main") || !json_is_integer(current) || json_integer_value(current) < 0) return OK;
-    json_t *refs = json_object_get(metadata, "refs") ? json_incref(json_object_get(metadata, "refs")) : json_object();
-    TRY(set_new(refs, "main", json_pack("{s:I, s:s}", "snapshot-id", json_integer_value(current), "type", "branch")));
+    if (json_object_get(json_object_get(metadata, "refs"), "main") || !json_is_integer(current)
+        || json_integer_value(current) < 0)
+        return OK;
+    json_t *refs = json_object_get(metadata, "refs") ? json_incref(json_object_get(metadata, "refs"))
+                                                     : json_object();
+    TRY(set_new(refs, "main",
+                json_pack("{s:I, s:s}", "snapshot-id", json_integer_value(current), "type", "branch")));
     return set_new(metadata, "refs", refs);
 }
 
@@ -82,10 +90,13 @@ static struct err check_array(const json_t *metadata, const char *field, const c
     int64_t id;
 
     TRY(is_needed ? json_need_array(metadata, field, &list) : json_want_array(metadata, field, &list));
-    json_array_foreach(list, i, element) {
+    json_array_foreach(list, i, element)
+    {
         if (!json_is_object(element)) return err_fail(ERR_INVALID, "field '%s' must hold objects", field);
         TRY(json_need_i64(element, id_field, &id));
-        if (id == INT64_MAX) return err_fail(ERR_INVALID, "field '%s' has an id that is out of range", field); /* what is added next counts on from the highest */
+        if (id == INT64_MAX)
+            return err_fail(ERR_INVALID, "field '%s' has an id that is out of range",
+                            field); /* what is added next counts on from the highest */
     }
     return OK;
 }
@@ -96,18 +107,21 @@ static struct err check_version(const json_t *metadata, int64_t max)
 
     TRY(json_need_i64(metadata, "format-version", &version));
     if (version >= 1 && version <= max) return OK;
-    return err_fail(ERR_INVALID, "Cannot read unsupported format version: v%lld (supported: v1 to v%lld)", (long long)version, (long long)max);
+    return err_fail(ERR_INVALID, "Cannot read unsupported format version: v%lld (supported: v1 to v%lld)",
+                    (long long)version, (long long)max);
 }
 
 /* What a list's id names must be in the list. */
-static struct err check_named(const json_t *metadata, const char *field, const char *list, const char *id_field)
+static struct err check_named(const json_t *metadata, const char *field, const char *list,
+                              const char *id_field)
 {
     json_t *element;
     size_t i;
     int64_t id;
 
     TRY(json_need_i64(metadata, field, &id));
-    json_array_foreach(json_object_get(metadata, list), i, element) {
+    json_array_foreach(json_object_get(metadata, list), i, element)
+    {
         if (json_integer_value(json_object_get(element, id_field)) == id) return OK;
     }
     return err_fail(ERR_INVALID, "Cannot find %s %lld in %s", field, (long long)id, list);
@@ -120,7 +134,8 @@ static struct err check_refs(const json_t *metadata)
     int64_t id;
 
     TRY(json_want_object(metadata, "refs", &refs));
-    json_object_foreach(refs, name, ref) {
+    json_object_foreach(refs, name, ref)
+    {
         if (!json_is_object(ref)) return err_fail(ERR_INVALID, "ref '%s' must be an object", name);
         TRY(json_need_i64(ref, "snapshot-id", &id));
     }
@@ -170,7 +185,8 @@ static struct err check_schemas(const json_t *metadata)
     struct schema_field *fields;
     size_t count;
 
-    json_array_foreach(json_object_get(metadata, "schemas"), i, schema) {
+    json_array_foreach(json_object_get(metadata, "schemas"), i, schema)
+    {
         TRY(schema_fields(schema, &fields, &count));
         free(fields);
     }
@@ -210,7 +226,8 @@ static bool is_named(const json_t *refs, const json_t *id)
     const char *name;
     json_t *ref;
 
-    json_object_foreach((json_t *)refs, name, ref) {
+    json_object_foreach((json_t *)refs, name, ref)
+    {
         if (json_equal(json_object_get(ref, "snapshot-id"), id)) return true;
     }
     return false;
@@ -221,8 +238,10 @@ struct err metadata_refs_only(const json_t *metadata, json_t **ret)
     json_t *copy = json_copy((json_t *)metadata), *kept = json_array(), *snapshot;
     size_t i;
 
-    json_array_foreach(json_object_get(metadata, "snapshots"), i, snapshot) {
-        if (is_named(json_object_get(metadata, "refs"), json_object_get(snapshot, "snapshot-id"))) json_array_append(kept, snapshot);
+    json_array_foreach(json_object_get(metadata, "snapshots"), i, snapshot)
+    {
+        if (is_named(json_object_get(metadata, "refs"), json_object_get(snapshot, "snapshot-id")))
+            json_array_append(kept, snapshot);
     }
     if (!copy || !kept || json_object_set_new(copy, "snapshots", kept) != 0) {
         json_decref(copy);

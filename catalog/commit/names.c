@@ -75,7 +75,8 @@ static struct err list_children(struct lister *l, struct rows *view, struct str 
     return e;
 }
 
-struct err ns_list(struct store *s, struct str catalog, const struct ns_path *parent, struct str token, size_t page_size, struct arena *arena, struct name_page *ret)
+struct err ns_list(struct store *s, struct str catalog, const struct ns_path *parent, struct str token,
+                   size_t page_size, struct arena *arena, struct name_page *ret)
 {
     CLEANUP(view_closep) struct rows *view = NULL;
     struct name_page page = { .count = 0 };
@@ -96,12 +97,14 @@ struct err ns_list(struct store *s, struct str catalog, const struct ns_path *pa
 
 /* ---- tables ---- */
 
-static struct err list_names(struct lister *l, struct rows *view, enum space space, struct str prefix, struct str token)
+static struct err list_names(struct lister *l, struct rows *view, enum space space, struct str prefix,
+                             struct str token)
 {
     struct rows_scan scan;
     struct str key, value;
     struct err e = OK;
-    const struct str from = scan_start(prefix, token, "\x01", l->arena); /* no name holds a control character */
+    const struct str from = scan_start(prefix, token, "\x01",
+                                       l->arena); /* no name holds a control character */
 
     if (!from.data) return no_memory();
     rows_scan_begin(&scan, view, space, from, false);
@@ -114,20 +117,21 @@ static struct err list_names(struct lister *l, struct rows *view, enum space spa
     return e;
 }
 
-struct err table_list(struct store *s, struct str catalog, const struct ns_path *ns, struct str token, size_t page_size, struct arena *arena, struct name_page *ret)
+struct err table_list(struct store *s, struct str catalog, const struct name_query *q, struct arena *arena,
+                      struct name_page *ret)
 {
     CLEANUP(view_closep) struct rows *view = NULL;
     struct name_page page = { .count = 0 };
-    struct lister l = { .arena = arena, .page = &page, .size = page_size };
+    struct lister l = { .arena = arena, .page = &page, .size = q->page_size };
     struct catalog_row c;
     struct ns_row row;
 
     TRY(view_open(s->meta, &view));
     TRY(catalog_row_get(view, catalog, arena, &c));
-    TRY(ns_row_get(view, c.id, ns, arena, &row));
+    TRY(ns_row_get(view, c.id, q->ns, arena, &row));
     const struct str prefix = table_key(c.id, row.id, STR_NONE, arena);
     if (!prefix.data) return no_memory();
-    TRY(list_names(&l, view, SPACE_TABLES, prefix, token));
+    TRY(list_names(&l, view, q->kind == METADATA_VIEW ? SPACE_VIEWS : SPACE_TABLES, prefix, q->token));
     *ret = page;
     return OK;
 }

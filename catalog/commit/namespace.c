@@ -22,12 +22,15 @@ static struct err no_memory(void)
 static struct err name_check(struct str name, const char *what)
 {
     if (name.len == 0) return err_fail(ERR_INVALID, "Invalid %s: it is empty", what);
-    if (name.len > NAME_BYTES_MAX) return err_fail(ERR_INVALID, "Invalid %s: it is longer than %d bytes", what, NAME_BYTES_MAX);
+    if (name.len > NAME_BYTES_MAX)
+        return err_fail(ERR_INVALID, "Invalid %s: it is longer than %d bytes", what, NAME_BYTES_MAX);
     if (!str_is_utf8(name)) return err_fail(ERR_INVALID, "Invalid %s: it is not UTF-8", what);
-    if (str_is(name, ".") || str_is(name, "..")) return err_fail(ERR_INVALID, "Invalid %s: clients cannot name it in a path", what);
+    if (str_is(name, ".") || str_is(name, ".."))
+        return err_fail(ERR_INVALID, "Invalid %s: clients cannot name it in a path", what);
     for (size_t i = 0; i < name.len; i++) {
         const unsigned char c = (unsigned char)name.data[i];
-        if (c < 0x20 || c == 0x7f) return err_fail(ERR_INVALID, "Invalid %s: it has a control character", what);
+        if (c < 0x20 || c == 0x7f)
+            return err_fail(ERR_INVALID, "Invalid %s: it has a control character", what);
     }
     return OK;
 }
@@ -54,7 +57,8 @@ struct str ns_path_print(const struct ns_path *path, struct arena *arena)
     struct str text = STR("");
 
     for (size_t i = 0; i < path->count; i++) {
-        text = i ? arena_printf(arena, "%.*s.%.*s", STR_ARG(text), STR_ARG(path->levels[i])) : path->levels[i];
+        text = i ? arena_printf(arena, "%.*s.%.*s", STR_ARG(text), STR_ARG(path->levels[i]))
+                 : path->levels[i];
     }
     return text.data ? text : STR("?");
 }
@@ -93,7 +97,9 @@ static struct err check_location(const struct catalog_row *c, const json_t *prop
     TRY(location_key(location, arena, &key));
     TRY(location_key(c->base_location, arena, &base));
     if (location_is_inside(key, base)) return OK;
-    return err_fail(ERR_INVALID, "Invalid location '%.*s': it is outside of the catalog's base location '%.*s'", STR_ARG(location), STR_ARG(c->base_location));
+    return err_fail(ERR_INVALID,
+                    "Invalid location '%.*s': it is outside of the catalog's base location '%.*s'",
+                    STR_ARG(location), STR_ARG(c->base_location));
 }
 
 static struct err check_parent(struct txn *txn, const struct catalog_row *c, const struct ns_plan *plan)
@@ -118,19 +124,26 @@ static struct err create_fn(struct txn *txn, void *arg)
     const struct str key = ns_key(c.id, plan->path, plan->arena);
     if (!key.data) return no_memory();
     if (rows_have(txn_rows(txn), SPACE_NAMESPACES, key, &e))
-        return err_fail(ERR_NAMESPACE_EXISTS, "Namespace already exists: %.*s", STR_ARG(printed(plan->path, plan->arena)));
+        return err_fail(ERR_NAMESPACE_EXISTS, "Namespace already exists: %.*s",
+                        STR_ARG(printed(plan->path, plan->arena)));
     TRY(e);
     TRY(entity_new_id(txn, &id));
-    CLEANUP(json_freep) json_t *json = json_pack("{s:I, s:O}", "id", (json_int_t)id, "properties", plan->properties);
+    CLEANUP(json_freep)
+    json_t *json = json_pack("{s:I, s:O}", "id", (json_int_t)id, "properties", plan->properties);
     TRY(entity_put(txn, SPACE_NAMESPACES, key, json));
     return audit_put(txn, plan->who, "CreateNamespace", printed(plan->path, plan->arena), json);
 }
 
-struct err ns_create(struct store *s, struct str catalog, const struct ns_path *path, const json_t *properties, const struct actor *who)
+struct err ns_create(struct store *s, struct str catalog, const struct ns_path *path,
+                     const json_t *properties, const struct actor *who)
 {
     CLEANUP(arena_freep) struct arena *arena = arena_new(LIMIT_REQUEST_ARENA);
     CLEANUP(json_freep) json_t *none = json_object();
-    struct ns_plan plan = { .catalog = catalog, .path = path, .properties = properties ? properties : none, .who = who, .arena = arena };
+    struct ns_plan plan = { .catalog = catalog,
+                            .path = path,
+                            .properties = properties ? properties : none,
+                            .who = who,
+                            .arena = arena };
 
     if (!arena || !none) return no_memory();
     TRY(ns_path_check(path));
@@ -139,7 +152,8 @@ struct err ns_create(struct store *s, struct str catalog, const struct ns_path *
 
 /* ---- get ---- */
 
-struct err ns_get(struct store *s, struct str catalog, const struct ns_path *path, struct arena *arena, struct ns_info *ret)
+struct err ns_get(struct store *s, struct str catalog, const struct ns_path *path, struct arena *arena,
+                  struct ns_info *ret)
 {
     CLEANUP(view_closep) struct rows *view = NULL;
     struct catalog_row c;
@@ -148,7 +162,9 @@ struct err ns_get(struct store *s, struct str catalog, const struct ns_path *pat
     TRY(view_open(s->meta, &view));
     TRY(catalog_row_get(view, catalog, arena, &c));
     TRY(ns_row_get(view, c.id, path, arena, &row));
-    *ret = (struct ns_info){ .id = row.id, .path = *path, .properties = json_object_get(row.json, "properties") };
+    *ret = (struct ns_info){ .id = row.id,
+                             .path = *path,
+                             .properties = json_object_get(row.json, "properties") };
     return ret->properties ? OK : FAIL(ERR_CORRUPT, "a namespace's row has no properties");
 }
 
@@ -167,7 +183,8 @@ static struct err first_key(struct txn *txn, enum space space, struct str prefix
 }
 
 /* Child namespaces stand behind "key 0x1F"; tables and views under the namespace's id. */
-static struct err check_empty(struct txn *txn, const struct ns_plan *plan, const struct catalog_row *c, struct str key, uint64_t id)
+static struct err check_empty(struct txn *txn, const struct ns_plan *plan, const struct catalog_row *c,
+                              struct str key, uint64_t id)
 {
     const struct str children = arena_join(plan->arena, key, STR("\x1f"));
     const struct str tables = table_key(c->id, id, STR_NONE, plan->arena);
@@ -178,7 +195,8 @@ static struct err check_empty(struct txn *txn, const struct ns_plan *plan, const
     TRY(first_key(txn, SPACE_TABLES, tables, &has_table));
     TRY(first_key(txn, SPACE_VIEWS, tables, &has_view));
     if (!has_child && !has_table && !has_view) return OK;
-    return err_fail(ERR_NAMESPACE_NOT_EMPTY, "Namespace %.*s is not empty.", STR_ARG(printed(plan->path, plan->arena)));
+    return err_fail(ERR_NAMESPACE_NOT_EMPTY, "Namespace %.*s is not empty.",
+                    STR_ARG(printed(plan->path, plan->arena)));
 }
 
 static struct err drop_fn(struct txn *txn, void *arg)
@@ -212,9 +230,11 @@ static struct err check_disjoint(const json_t *updates, const json_t *removals)
     size_t i;
     json_t *name;
 
-    json_array_foreach(removals, i, name) {
+    json_array_foreach(removals, i, name)
+    {
         if (updates && json_object_get(updates, json_string_value(name)))
-            return err_fail(ERR_UNPROCESSABLE, "Cannot set and remove property '%s' at the same time", json_string_value(name));
+            return err_fail(ERR_UNPROCESSABLE, "Cannot set and remove property '%s' at the same time",
+                            json_string_value(name));
     }
     return OK;
 }
@@ -227,11 +247,13 @@ static json_t *change_properties(json_t *properties, const struct ns_plan *plan)
     json_t *value;
     size_t i;
 
-    json_object_foreach((json_t *)plan->updates, key, value) {
+    json_object_foreach((json_t *)plan->updates, key, value)
+    {
         json_object_set(properties, key, value);
         json_array_append_new(updated, json_string(key));
     }
-    json_array_foreach(plan->removals, i, value) {
+    json_array_foreach(plan->removals, i, value)
+    {
         const bool was_there = json_object_del(properties, json_string_value(value)) == 0;
         json_array_append(was_there ? removed : missing, value);
     }
@@ -257,11 +279,14 @@ static struct err properties_fn(struct txn *txn, void *arg)
     return audit_put(txn, plan->who, "UpdateNamespaceProperties", printed(plan->path, plan->arena), answer);
 }
 
-struct err ns_set_properties(struct store *s, struct str catalog, const struct ns_path *path, const json_t *updates, const json_t *removals,
-                             const struct actor *who, json_t **ret)
+struct err ns_set_properties(struct store *s, struct str catalog, const struct ns_path *path,
+                             const json_t *updates, const json_t *removals, const struct actor *who,
+                             json_t **ret)
 {
     CLEANUP(arena_freep) struct arena *arena = arena_new(LIMIT_REQUEST_ARENA);
-    struct ns_plan plan = { .catalog = catalog, .path = path, .updates = updates, .removals = removals, .who = who, .arena = arena };
+    struct ns_plan plan = {
+        .catalog = catalog, .path = path, .updates = updates, .removals = removals, .who = who, .arena = arena
+    };
 
     if (!arena) return no_memory();
     TRY(check_disjoint(updates, removals));

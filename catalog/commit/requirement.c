@@ -11,7 +11,8 @@ enum { TABLE = 1 << METADATA_TABLE, VIEW = 1 << METADATA_VIEW };
 
 static struct err failed_number(const char *what, int64_t wanted, int64_t found)
 {
-    return err_fail(ERR_COMMIT_FAILED, "Requirement failed: %s changed: expected id %" PRId64 " != %" PRId64, what, wanted, found);
+    return err_fail(ERR_COMMIT_FAILED, "Requirement failed: %s changed: expected id %" PRId64 " != %" PRId64,
+                    what, wanted, found);
 }
 
 static int64_t number_of(const json_t *base, const char *field)
@@ -27,7 +28,8 @@ static struct err check_uuid(const json_t *base, const json_t *r, const char *fi
 
     TRY(json_need_str(r, "uuid", &wanted));
     if (str_eq_nocase(wanted, found)) return OK;
-    return err_fail(ERR_COMMIT_FAILED, "Requirement failed: UUID does not match: expected %.*s != %.*s", STR_ARG(found), STR_ARG(wanted));
+    return err_fail(ERR_COMMIT_FAILED, "Requirement failed: UUID does not match: expected %.*s != %.*s",
+                    STR_ARG(found), STR_ARG(wanted));
 }
 
 static struct err assert_table_uuid(const json_t *base, const json_t *r)
@@ -54,14 +56,20 @@ static struct err assert_ref(const json_t *base, const json_t *r)
     (void)snprintf(text, sizeof(text), "%.*s", STR_ARG(name));
     const json_t *ref = json_object_get(json_object_get(base, "refs"), text);
     const char *type = str_is(json_str(json_object_get(ref, "type")), "tag") ? "tag" : "branch";
-    if (ref && json_is_null(asked)) return err_fail(ERR_COMMIT_FAILED, "Requirement failed: %s %s was created concurrently", type, text);
-    if (!ref && !json_is_null(asked)) return err_fail(ERR_COMMIT_FAILED, "Requirement failed: branch or tag %s is missing, expected %" PRId64, text, wanted);
+    if (ref && json_is_null(asked))
+        return err_fail(ERR_COMMIT_FAILED, "Requirement failed: %s %s was created concurrently", type, text);
+    if (!ref && !json_is_null(asked))
+        return err_fail(ERR_COMMIT_FAILED,
+                        "Requirement failed: branch or tag %s is missing, expected %" PRId64, text, wanted);
     const int64_t found = number_of(ref, "snapshot-id");
     if (!ref || found == wanted) return OK;
-    return err_fail(ERR_COMMIT_FAILED, "Requirement failed: %s %s has changed: expected id %" PRId64 " != %" PRId64, type, text, wanted, found);
+    return err_fail(ERR_COMMIT_FAILED,
+                    "Requirement failed: %s %s has changed: expected id %" PRId64 " != %" PRId64, type, text,
+                    wanted, found);
 }
 
-static struct err check_number(const json_t *base, const json_t *r, const char *asked, const char *field, const char *what)
+static struct err check_number(const json_t *base, const json_t *r, const char *asked, const char *field,
+                               const char *what)
 {
     int64_t wanted;
 
@@ -82,7 +90,8 @@ static struct err assert_schema(const json_t *base, const json_t *r)
 
 static struct err assert_partition_id(const json_t *base, const json_t *r)
 {
-    return check_number(base, r, "last-assigned-partition-id", "last-partition-id", "last assigned partition id");
+    return check_number(base, r, "last-assigned-partition-id", "last-partition-id",
+                        "last assigned partition id");
 }
 
 static struct err assert_spec(const json_t *base, const json_t *r)
@@ -131,7 +140,8 @@ struct err requirement_check(enum metadata_kind kind, const json_t *base, const 
     TRY(json_need_str(requirement, "type", &type));
     for (size_t i = 0; i < RULE_COUNT; i++) {
         if (!str_is(type, rules[i].type)) continue;
-        if (!(rules[i].on & (1u << kind))) return err_fail(ERR_INVALID, "requirement %s does not apply here", rules[i].type);
+        if (!(rules[i].on & (1u << kind)))
+            return err_fail(ERR_INVALID, "requirement %s does not apply here", rules[i].type);
         return rules[i].check(base, requirement);
     }
     return err_fail(ERR_INVALID, "Unknown requirement type: %.*s", STR_ARG(type));

@@ -12,12 +12,15 @@
 
 static struct err info_of_row(const struct table_row *row, struct arena *arena, struct table_info *ret)
 {
-    *ret = (struct table_info){ .location = row->location, .metadata_location = row->metadata_location, .version = row->version };
+    *ret = (struct table_info){ .location = row->location,
+                                .metadata_location = row->metadata_location,
+                                .version = row->version };
     memcpy(ret->uuid, row->uuid, sizeof(ret->uuid));
     return location_set_show(&row->places, row->location, arena, ret);
 }
 
-struct err table_stat(struct store *s, struct str catalog, const struct table_ident *t, struct arena *arena, struct table_info *ret)
+struct err table_stat(struct store *s, struct str catalog, const struct table_ident *t, struct arena *arena,
+                      struct table_info *ret)
 {
     CLEANUP(view_closep) struct rows *view = NULL;
     struct table_row row;
@@ -28,7 +31,8 @@ struct err table_stat(struct store *s, struct str catalog, const struct table_id
 }
 
 /* The metadata file is immutable; that it is gone between the two views can only mean that a newer one replaced it. */
-struct err table_load(struct store *s, struct str catalog, const struct table_ident *t, struct arena *arena, struct table_info *ret)
+struct err table_load(struct store *s, struct str catalog, const struct table_ident *t, struct arena *arena,
+                      struct table_info *ret)
 {
     struct table_info info, again;
     struct str bucket, key;
@@ -41,7 +45,8 @@ struct err table_load(struct store *s, struct str catalog, const struct table_id
         if (e.code != ERR_NO_SUCH_KEY && e.code != ERR_NO_SUCH_BUCKET) return e;
         TRY(table_stat(s, catalog, t, arena, &again));
         if (str_eq(again.metadata_location, info.metadata_location) || attempt == 3)
-            return err_fail(ERR_INTERNAL, "the metadata file of table %.*s is gone: %.*s", STR_ARG(table_ident_print(t, arena)), STR_ARG(info.metadata_location));
+            return err_fail(ERR_INTERNAL, "the metadata file of table %.*s is gone: %.*s",
+                            STR_ARG(table_ident_print(t, arena)), STR_ARG(info.metadata_location));
     }
     *ret = info;
     return OK;

@@ -57,7 +57,7 @@ static struct err no_memory(void)
 
 static bool same_table(const struct table_ident *a, const struct table_ident *b)
 {
-    if (a->ns.count != b->ns.count || !str_eq(a->name, b->name)) return false;
+    if (a->kind != b->kind || a->ns.count != b->ns.count || !str_eq(a->name, b->name)) return false;
     for (size_t i = 0; i < a->ns.count; i++) {
         if (!str_eq(a->ns.levels[i], b->ns.levels[i])) return false;
     }
@@ -68,7 +68,8 @@ static void group_changes(struct commit_plan *plan)
 {
     for (size_t i = 0; i < plan->change_count; i++) {
         size_t t = 0;
-        while (t < plan->target_count && !same_table(&plan->targets[t].write.ident, &plan->changes[i].ident)) t++;
+        while (t < plan->target_count && !same_table(&plan->targets[t].write.ident, &plan->changes[i].ident))
+            t++;
         if (t == plan->target_count) plan->targets[plan->target_count++].write.ident = plan->changes[i].ident;
         plan->target_of[i] = t;
     }
@@ -79,7 +80,8 @@ static bool asserts_create(const json_t *requirements)
     size_t i;
     json_t *r;
 
-    json_array_foreach(requirements, i, r) {
+    json_array_foreach(requirements, i, r)
+    {
         if (str_is(json_str(json_object_get(r, "type")), "assert-create")) return true;
     }
     return false;
@@ -98,7 +100,7 @@ static struct err load_base(struct commit_plan *plan, struct target *t, bool may
     t->unchanged = info;
     t->write.base_version = info.version;
     t->base_file = info.metadata_location;
-    TRY(metadata_parse(METADATA_TABLE, info.metadata, &t->base));
+    TRY(metadata_parse(t->write.ident.kind, info.metadata, &t->base));
     t->metadata = json_incref(t->base);
     return OK;
 }
@@ -108,7 +110,7 @@ static struct err apply_change(struct target *t, const struct table_change *chan
 {
     struct apply_output out = { 0 };
     const struct apply_input in = {
-        .kind = METADATA_TABLE,
+        .kind = t->write.ident.kind,
         .base = t->metadata,
         .base_file = t->is_changed ? STR_NONE : t->base_file,
         .requirements = change->requirements,
@@ -130,7 +132,8 @@ static struct err apply_change(struct target *t, const struct table_change *chan
 static struct err prepare_target(struct commit_plan *plan, struct target *t, struct str base_location)
 {
     if (!t->is_changed) return OK;
-    t->write.operation = t->write.is_new ? "CreateTable" : "UpdateTable";
+    const char *update = t->write.ident.kind == METADATA_VIEW ? "UpdateView" : "UpdateTable";
+    t->write.operation = t->write.is_new ? "CreateTable" : update;
     return table_write_prepare(plan->store, t->metadata, base_location, t->base_file, plan->arena, &t->write);
 }
 
@@ -161,7 +164,8 @@ static struct err prepare(struct commit_plan *plan)
         seen[plan->target_of[i]] = true;
         TRY(apply_change(t, change));
     }
-    for (size_t i = 0; i < plan->target_count; i++) TRY(prepare_target(plan, &plan->targets[i], c.base_location));
+    for (size_t i = 0; i < plan->target_count; i++)
+        TRY(prepare_target(plan, &plan->targets[i], c.base_location));
     return OK;
 }
 
@@ -172,7 +176,9 @@ static struct err check_unchanged(struct txn *txn, struct commit_plan *plan, con
     struct table_row row;
 
     TRY(table_row_get(txn_rows(txn), plan->catalog, &t->write.ident, plan->arena, &row));
-    return row.version == t->write.base_version ? OK : FAIL(ERR_CONFLICT, "a table of the transaction was changed");
+    return row.version == t->write.base_version
+        ? OK
+        : FAIL(ERR_CONFLICT, "a table of the transaction was changed");
 }
 
 static struct err commit_fn(struct txn *txn, void *arg)
@@ -181,10 +187,8 @@ static struct err commit_fn(struct txn *txn, void *arg)
 
     for (size_t i = 0; i < plan->target_count; i++) {
         struct target *t = &plan->targets[i];
-        if (!t->is_changed)
-            TRY(check_unchanged(txn, plan, t));
-        else
-            TRY(table_write_fn(txn, plan->catalog, &t->write, plan->who, plan->arena));
+        if (!t->is_changed) TRY(check_unchanged(txn, plan, t));
+        else TRY(table_write_fn(txn, plan->catalog, &t->write, plan->who, plan->arena));
     }
     return OK;
 }
@@ -216,7 +220,8 @@ static void delete_dropped(struct commit_plan *plan, const struct target *t)
     size_t i;
     json_t *file;
 
-    json_array_foreach(t->dropped, i, file) {
+    json_array_foreach(t->dropped, i, file)
+    {
         struct str bucket, key, place;
         struct delete_item item = { 0 };
         if (location_key(json_str(file), plan->arena, &place).code != ERR_OK) continue;
@@ -224,7 +229,8 @@ static void delete_dropped(struct commit_plan *plan, const struct target *t)
         if (location_parse(json_str(file), plan->arena, &bucket, &key).code != ERR_OK) continue;
         item.key = key;
         const struct err e = object_delete_many(plan->store, bucket, &item, 1, plan->arena);
-        if (e.code != ERR_OK) LOG_WARN("an old metadata file could not be deleted", STRV("key", key), ERRF(e));
+        if (e.code != ERR_OK)
+            LOG_WARN("an old metadata file could not be deleted", STRV("key", key), ERRF(e));
     }
 }
 
@@ -232,10 +238,8 @@ static void results(const struct commit_plan *plan, struct table_info *ret)
 {
     for (size_t i = 0; i < plan->change_count; i++) {
         const struct target *t = &plan->targets[plan->target_of[i]];
-        if (t->is_changed)
-            table_write_result(&t->write, &ret[i]);
-        else
-            ret[i] = t->unchanged;
+        if (t->is_changed) table_write_result(&t->write, &ret[i]);
+        else ret[i] = t->unchanged;
     }
 }
 
@@ -268,7 +272,8 @@ static struct err run(struct commit_plan *plan, struct table_info *ret)
         forget(plan);
         step_aside(i);
     }
-    if (e.code == ERR_CONFLICT) e = FAIL(ERR_COMMIT_FAILED, "Commit failed: too many concurrent updates, try again");
+    if (e.code == ERR_CONFLICT)
+        e = FAIL(ERR_COMMIT_FAILED, "Commit failed: too many concurrent updates, try again");
     if (e.code == ERR_OK) {
         METRIC_ADD(catalog_commits, 1);
         results(plan, ret);
@@ -279,8 +284,8 @@ static struct err run(struct commit_plan *plan, struct table_info *ret)
     return e;
 }
 
-struct err table_commit(struct store *s, struct str catalog, const struct table_change *changes, size_t count, const struct actor *who, struct arena *arena,
-                        struct table_info *ret)
+struct err table_commit(struct store *s, struct str catalog, const struct table_change *changes, size_t count,
+                        const struct actor *who, struct arena *arena, struct table_info *ret)
 {
     struct commit_plan plan = {
         .store = s,

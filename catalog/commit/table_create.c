@@ -19,14 +19,16 @@ static struct err no_memory(void)
 }
 
 /* The nearest namespace above with a `location` property, and how many levels of the path it stands for. */
-static struct err location_of_namespace(struct rows *view, uint64_t catalog_id, const struct ns_path *path, struct arena *arena, struct str *ret_base, size_t *ret_level)
+static struct err location_of_namespace(struct rows *view, uint64_t catalog_id, const struct ns_path *path,
+                                        struct arena *arena, struct str *ret_base, size_t *ret_level)
 {
     struct ns_path above = *path;
 
     for (; above.count > 0; above.count--) {
         struct ns_row row;
         TRY(ns_row_get(view, catalog_id, &above, arena, &row));
-        const struct str location = json_str(json_object_get(json_object_get(row.json, "properties"), "location"));
+        const struct str location = json_str(
+            json_object_get(json_object_get(row.json, "properties"), "location"));
         if (location.len == 0) continue;
         *ret_base = location;
         *ret_level = above.count;
@@ -58,7 +60,8 @@ static struct str segment(struct str name, struct arena *arena)
 }
 
 /* <base>/<namespace levels>/<table>-<8 hex> (catalog.md 2.7): unique, so a name that is used again gets a place of its own. */
-static struct err default_location(struct rows *view, struct str catalog, const struct table_ident *t, struct arena *arena, struct str *ret)
+static struct err default_location(struct rows *view, struct str catalog, const struct table_ident *t,
+                                   struct arena *arena, struct str *ret)
 {
     struct catalog_row c;
     char hex[9];
@@ -95,26 +98,23 @@ static struct err create_fn(struct txn *txn, void *arg)
 }
 
 /* What the transaction will check again: refused early, so that a staged create fails as a direct one does. */
-static struct err check_early(struct rows *view, struct str catalog, const struct table_ident *t, struct arena *arena, struct str *ret_base)
+static struct err check_early(struct rows *view, struct str catalog, const struct table_ident *t,
+                              struct arena *arena, struct str *ret_base)
 {
     struct catalog_row c;
     struct ns_row ns;
-    struct err e = OK;
 
     TRY(catalog_row_get(view, catalog, arena, &c));
     TRY(ns_row_get(view, c.id, &t->ns, arena, &ns));
     const struct str key = table_key(c.id, ns.id, t->name, arena);
     if (!key.data) return no_memory();
-    if (rows_have(view, SPACE_TABLES, key, &e)) return err_fail(ERR_TABLE_EXISTS, "Table already exists: %.*s", STR_ARG(table_ident_print(t, arena)));
-    TRY(e);
-    if (rows_have(view, SPACE_VIEWS, key, &e))
-        return err_fail(ERR_VIEW_EXISTS, "View with same name already exists: %.*s", STR_ARG(table_ident_print(t, arena)));
-    TRY(e);
+    TRY(name_check_free(view, t, key, arena));
     *ret_base = c.base_location;
     return OK;
 }
 
-static struct err create_metadata(struct store *s, struct str catalog, const struct table_ident *t, const json_t *request, struct arena *arena, json_t **ret,
+static struct err create_metadata(struct store *s, struct str catalog, const struct table_ident *t,
+                                  const json_t *request, struct arena *arena, json_t **ret,
                                   struct str *ret_base)
 {
     CLEANUP(view_closep) struct rows *view = NULL;
@@ -140,7 +140,8 @@ static struct err create_metadata(struct store *s, struct str catalog, const str
     return apply_create_table(&parts, ret);
 }
 
-static struct err print_staged(const json_t *metadata, const struct location_set *places, struct arena *arena, struct table_info *ret)
+static struct err print_staged(const json_t *metadata, const struct location_set *places, struct arena *arena,
+                               struct table_info *ret)
 {
     struct table_info info = { .version = 0 };
     struct buf out;
@@ -171,11 +172,13 @@ static struct err stage_fn(struct txn *txn, void *arg)
 {
     const struct stage_plan *plan = arg;
 
-    for (size_t i = 0; i < plan->locations.count; i++) TRY(location_take(txn, plan->locations.keys[i], plan->uuid));
+    for (size_t i = 0; i < plan->locations.count; i++)
+        TRY(location_take(txn, plan->locations.keys[i], plan->uuid));
     return FAIL(ERR_NOT_MODIFIED, "a look, not a change");
 }
 
-static struct err check_stage(struct store *s, const json_t *metadata, struct str base, struct arena *arena, struct location_set *ret)
+static struct err check_stage(struct store *s, const json_t *metadata, struct str base, struct arena *arena,
+                              struct location_set *ret)
 {
     struct stage_plan plan = { .uuid = json_str(json_object_get(metadata, "table-uuid")) };
 
@@ -186,8 +189,8 @@ static struct err check_stage(struct store *s, const json_t *metadata, struct st
     return OK;
 }
 
-struct err table_create(struct store *s, struct str catalog, const struct ns_path *ns, const json_t *request, bool is_staged, const struct actor *who,
-                        struct arena *arena, struct table_info *ret)
+struct err table_create(struct store *s, struct str catalog, const struct ns_path *ns, const json_t *request,
+                        bool is_staged, const struct actor *who, struct arena *arena, struct table_info *ret)
 {
     struct create_plan plan = { .store = s, .catalog = catalog, .who = who, .arena = arena };
     CLEANUP(json_freep) json_t *metadata = NULL;
@@ -211,6 +214,52 @@ struct err table_create(struct store *s, struct str catalog, const struct ns_pat
     return OK;
 }
 
+/* ---- views ---- */
+
+static struct err view_metadata(struct store *s, struct str catalog, const struct table_ident *t,
+                                const json_t *request, struct arena *arena, json_t **ret,
+                                struct str *ret_base)
+{
+    CLEANUP(view_closep) struct rows *view = NULL;
+    json_t *schema = NULL, *version = NULL, *properties = NULL;
+    struct str location = STR_NONE;
+
+    TRY(json_need_object(request, "schema", &schema));
+    TRY(json_need_object(request, "view-version", &version));
+    TRY(json_want_object(request, "properties", &properties));
+    TRY(json_want_str(request, "location", &location));
+    TRY(view_open(s->meta, &view));
+    TRY(check_early(view, catalog, t, arena, ret_base));
+    if (location.len == 0) TRY(default_location(view, catalog, t, arena, &location));
+    const struct view_create_parts parts = { .schema = schema,
+                                             .view_version = version,
+                                             .properties = properties,
+                                             .location = location,
+                                             .now_ms = clock_now_ms() };
+    return apply_create_view(&parts, ret);
+}
+
+struct err view_create(struct store *s, struct str catalog, const struct ns_path *ns, const json_t *request,
+                       const struct actor *who, struct arena *arena, struct table_info *ret)
+{
+    struct create_plan plan = { .store = s, .catalog = catalog, .who = who, .arena = arena };
+    CLEANUP(json_freep) json_t *metadata = NULL;
+    struct str base;
+
+    plan.write.ident = (struct table_ident){ .ns = *ns, .kind = METADATA_VIEW };
+    plan.write.is_new = true;
+    plan.write.operation = "CreateView";
+    TRY(json_need_str(request, "name", &plan.write.ident.name));
+    TRY(table_name_check(plan.write.ident.name));
+    TRY(view_metadata(s, catalog, &plan.write.ident, request, arena, &metadata, &base));
+    TRY(table_write_prepare(s, metadata, base, STR_NONE, arena, &plan.write));
+    const struct err e = meta_run(s->meta, create_fn, &plan);
+    metadata_file_done(&plan.write.file);
+    TRY(e);
+    table_write_result(&plan.write, ret);
+    return OK;
+}
+
 /* ---- register ---- */
 
 struct register_plan {
@@ -226,8 +275,9 @@ static struct err register_fn(struct txn *txn, void *arg)
 
     w->is_new = true;
     if (plan->overwrite) {
-        const struct err e = table_row_get(txn_rows(txn), plan->create.catalog, &w->ident, plan->create.arena, &row);
-        if (e.code != ERR_OK && e.code != ERR_NO_SUCH_TABLE) return e;
+        const struct err e = table_row_get(txn_rows(txn), plan->create.catalog, &w->ident, plan->create.arena,
+                                           &row);
+        if (e.code != ERR_OK && e.code != ERR_NO_SUCH_TABLE && e.code != ERR_NO_SUCH_VIEW) return e;
         w->is_new = e.code != ERR_OK;
         w->base_version = w->is_new ? 0 : row.version;
     }
@@ -235,7 +285,8 @@ static struct err register_fn(struct txn *txn, void *arg)
 }
 
 /* The file must be one of this catalog's, and the table that it describes must be there too: nothing else is ever fetched (reliability.md D9). */
-static struct err read_registered(struct store *s, struct str catalog, struct table_write *w, struct str file, struct arena *arena, json_t **ret, struct str *ret_base)
+static struct err read_registered(struct store *s, struct str catalog, struct table_write *w, struct str file,
+                                  struct arena *arena, json_t **ret, struct str *ret_base)
 {
     struct catalog_info c;
     struct str bucket, key, file_key, base_key;
@@ -245,13 +296,17 @@ static struct err read_registered(struct store *s, struct str catalog, struct ta
     TRY(location_key(file, arena, &file_key));
     TRY(location_key(c.base_location, arena, &base_key));
     if (!location_is_inside(file_key, base_key))
-        return err_fail(ERR_INVALID, "Invalid metadata location '%.*s': it is outside of the catalog's base location '%.*s'", STR_ARG(file), STR_ARG(c.base_location));
+        return err_fail(
+            ERR_INVALID,
+            "Invalid metadata location '%.*s': it is outside of the catalog's base location '%.*s'",
+            STR_ARG(file), STR_ARG(c.base_location));
     const struct err e = object_read_all(s, bucket, key, LIMIT_JSON_BYTES, arena, &w->file.bytes);
     if (e.code == ERR_NO_SUCH_KEY || e.code == ERR_NO_SUCH_BUCKET)
-        return err_fail(ERR_INVALID, "Invalid metadata location '%.*s': there is no such file", STR_ARG(file));
+        return err_fail(ERR_INVALID, "Invalid metadata location '%.*s': there is no such file",
+                        STR_ARG(file));
     TRY(e);
     *ret_base = c.base_location;
-    return metadata_parse(METADATA_TABLE, w->file.bytes, ret);
+    return metadata_parse(w->ident.kind, w->file.bytes, ret);
 }
 
 /* A file that lies below another table's location belongs to that table. */
@@ -263,20 +318,24 @@ static struct err check_file_place(const struct table_write *w, struct str file,
     for (size_t i = 0; i < w->locations.count; i++) {
         if (location_is_inside(key, w->locations.keys[i])) return OK;
     }
-    return err_fail(ERR_INVALID, "Invalid metadata location '%.*s': it is outside of the table's location '%.*s'", STR_ARG(file), STR_ARG(w->location));
+    return err_fail(ERR_INVALID,
+                    "Invalid metadata location '%.*s': it is outside of the table's location '%.*s'",
+                    STR_ARG(file), STR_ARG(w->location));
 }
 
-struct err table_register(struct store *s, struct str catalog, const struct table_ident *t, struct str metadata_location, bool overwrite,
-                          const struct actor *who, struct arena *arena, struct table_info *ret)
+struct err table_register(struct store *s, struct str catalog, const struct table_ident *t,
+                          struct str metadata_location, bool overwrite, const struct actor *who,
+                          struct arena *arena, struct table_info *ret)
 {
-    struct register_plan plan = { .create = { .store = s, .catalog = catalog, .who = who, .arena = arena }, .overwrite = overwrite };
+    struct register_plan plan = { .create = { .store = s, .catalog = catalog, .who = who, .arena = arena },
+                                  .overwrite = overwrite };
     struct table_write *w = &plan.create.write;
     CLEANUP(json_freep) json_t *metadata = NULL;
     struct str base;
 
     w->ident = *t;
     w->is_registered = true;
-    w->operation = "RegisterTable";
+    w->operation = t->kind == METADATA_VIEW ? "RegisterView" : "RegisterTable";
     TRY(table_name_check(t->name));
     TRY(read_registered(s, catalog, w, metadata_location, arena, &metadata, &base));
     TRY(table_write_prepare(s, metadata, base, STR_NONE, arena, w));

@@ -31,32 +31,41 @@ struct rename_plan {
     struct arena *arena;
 };
 
+/* The reference has words of its own where a view is in it. */
+static struct err rename_check(const struct rename_plan *plan, struct err e)
+{
+    const struct str from = table_ident_print(plan->from, plan->arena),
+                     to = table_ident_print(plan->to, plan->arena);
+    const bool is_taken = e.code == ERR_TABLE_EXISTS || e.code == ERR_VIEW_EXISTS;
+
+    if (!is_taken || (e.code == ERR_TABLE_EXISTS && plan->from->kind == METADATA_TABLE)) return e;
+    return err_fail(e.code, "Cannot rename %.*s to %.*s. %s already exists", STR_ARG(from), STR_ARG(to),
+                    e.code == ERR_VIEW_EXISTS ? "View" : "Table");
+}
+
 static struct err rename_fn(struct txn *txn, void *arg)
 {
     struct rename_plan *plan = arg;
     struct table_row row;
     struct ns_row ns;
-    struct err e = OK;
 
     TRY(table_row_get(txn_rows(txn), plan->catalog, plan->from, plan->arena, &row));
     TRY(ns_row_get(txn_rows(txn), row.catalog_id, &plan->to->ns, plan->arena, &ns));
     const struct str key = table_key(row.catalog_id, ns.id, plan->to->name, plan->arena);
     if (!key.data) return no_memory();
-    if (rows_have(txn_rows(txn), SPACE_TABLES, key, &e))
-        return err_fail(ERR_TABLE_EXISTS, "Table already exists: %.*s", STR_ARG(table_ident_print(plan->to, plan->arena)));
-    TRY(e);
-    if (rows_have(txn_rows(txn), SPACE_VIEWS, key, &e))
-        return err_fail(ERR_VIEW_EXISTS, "View with same name already exists: %.*s", STR_ARG(table_ident_print(plan->to, plan->arena)));
-    TRY(e);
-    TRY(txn_del(txn, SPACE_TABLES, row.key));
+    TRY(rename_check(plan, name_check_free(txn_rows(txn), plan->to, key, plan->arena)));
+    TRY(txn_del(txn, row.space, row.key));
     row.key = key;
     TRY(table_row_put(txn, &row));
     TRY(txn_put(txn, SPACE_TABLE_IDS, str_of(row.uuid, 36), key));
-    CLEANUP(json_freep) json_t *details = json_pack("{s:o}", "to", json_of_str(table_ident_print(plan->to, plan->arena)));
-    return audit_put(txn, plan->who, "RenameTable", table_ident_print(plan->from, plan->arena), details);
+    CLEANUP(json_freep)
+    json_t *details = json_pack("{s:o}", "to", json_of_str(table_ident_print(plan->to, plan->arena)));
+    return audit_put(txn, plan->who, row.space == SPACE_VIEWS ? "RenameView" : "RenameTable",
+                     table_ident_print(plan->from, plan->arena), details);
 }
 
-struct err table_rename(struct store *s, struct str catalog, const struct table_ident *from, const struct table_ident *to, const struct actor *who)
+struct err table_rename(struct store *s, struct str catalog, const struct table_ident *from,
+                        const struct table_ident *to, const struct actor *who)
 {
     CLEANUP(arena_freep) struct arena *arena = arena_new(LIMIT_REQUEST_ARENA);
     struct rename_plan plan = { .catalog = catalog, .from = from, .to = to, .who = who, .arena = arena };
@@ -88,7 +97,8 @@ static struct err queue_purge(struct txn *txn, struct drop_plan *plan, const str
         json_array_append_new(list, json_of_str(row->places.keys[i]));
         TRY(txn_put(txn, SPACE_LOCATIONS, row->places.keys[i], str_from_z(owner)));
     }
-    CLEANUP(json_freep) json_t *json = json_pack("{s:s, s:s, s:O}", "uuid", row->uuid, "owner", owner, "places", list);
+    CLEANUP(json_freep)
+    json_t *json = json_pack("{s:s, s:s, s:O}", "uuid", row->uuid, "owner", owner, "places", list);
     return entity_put(txn, SPACE_PURGES, str_of(plan->uid.bytes, sizeof(plan->uid.bytes)), json);
 }
 
@@ -98,18 +108,23 @@ static struct err drop_fn(struct txn *txn, void *arg)
     struct table_row row;
 
     TRY(table_row_get(txn_rows(txn), plan->catalog, plan->ident, plan->arena, &row));
-    TRY(txn_del(txn, SPACE_TABLES, row.key));
+    TRY(txn_del(txn, row.space, row.key));
     TRY(txn_del(txn, SPACE_TABLE_IDS, str_of(row.uuid, 36)));
     if (plan->is_purge) TRY(queue_purge(txn, plan, &row));
-    for (size_t i = 0; i < row.places.count && !plan->is_purge; i++) TRY(location_release(txn, row.places.keys[i], str_of(row.uuid, 36)));
+    for (size_t i = 0; i < row.places.count && !plan->is_purge; i++)
+        TRY(location_release(txn, row.places.keys[i], str_of(row.uuid, 36)));
     CLEANUP(json_freep) json_t *details = json_pack("{s:s, s:b}", "uuid", row.uuid, "purge", plan->is_purge);
-    return audit_put(txn, plan->who, "DropTable", table_ident_print(plan->ident, plan->arena), details);
+    return audit_put(txn, plan->who, row.space == SPACE_VIEWS ? "DropView" : "DropTable",
+                     table_ident_print(plan->ident, plan->arena), details);
 }
 
-struct err table_drop(struct store *s, struct str catalog, const struct table_ident *t, bool is_purge, const struct actor *who)
+struct err table_drop(struct store *s, struct str catalog, const struct table_ident *t, bool is_purge,
+                      const struct actor *who)
 {
     CLEANUP(arena_freep) struct arena *arena = arena_new(LIMIT_REQUEST_ARENA);
-    struct drop_plan plan = { .catalog = catalog, .ident = t, .is_purge = is_purge, .who = who, .arena = arena, .uid = ids_uid() };
+    struct drop_plan plan = {
+        .catalog = catalog, .ident = t, .is_purge = is_purge, .who = who, .arena = arena, .uid = ids_uid()
+    };
 
     if (!arena) return no_memory();
     return meta_run_freeing(s->meta, drop_fn, &plan);
@@ -150,7 +165,10 @@ static struct err finish_fn(struct txn *txn, void *arg)
     size_t i;
     json_t *place;
 
-    json_array_foreach(json_object_get(p->json, "places"), i, place) TRY(location_release(txn, json_str(place), owner));
+    json_array_foreach(json_object_get(p->json, "places"), i, place)
+    {
+        TRY(location_release(txn, json_str(place), owner));
+    }
     return txn_del(txn, SPACE_PURGES, p->key);
 }
 
@@ -188,7 +206,8 @@ struct err purge_step(struct store *s, bool *ret_more)
     TRY(first_purge(s, &p, &found));
     if (!found) return OK;
     *ret_more = true;
-    json_array_foreach(json_object_get(p.json, "places"), i, place) {
+    json_array_foreach(json_object_get(p.json, "places"), i, place)
+    {
         bool more = false;
         TRY(purge_page(s, json_str(place), arena, &more));
         if (more) return OK;

@@ -12,11 +12,6 @@ static struct err no_memory(void)
     return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
 }
 
-static struct err exists(const struct table_write *w, struct arena *arena)
-{
-    return err_fail(ERR_TABLE_EXISTS, "Table already exists: %.*s", STR_ARG(table_ident_print(&w->ident, arena)));
-}
-
 /* A uuid owns places: whoever could make a second table of it would have the first one's (reliability.md D11). */
 static struct err check_uuid_is_free(struct txn *txn, const struct table_write *w)
 {
@@ -28,29 +23,30 @@ static struct err check_uuid_is_free(struct txn *txn, const struct table_write *
 }
 
 /* A new table: its namespace is there, its name is free of tables and views. */
-static struct err begin_new(struct txn *txn, struct str catalog, struct table_write *w, struct arena *arena, struct table_row *row)
+static struct err begin_new(struct txn *txn, struct str catalog, struct table_write *w, struct arena *arena,
+                            struct table_row *row)
 {
     struct catalog_row c;
     struct ns_row ns;
-    struct err e = OK;
 
     TRY(catalog_row_get(txn_rows(txn), catalog, arena, &c));
     TRY(ns_row_get(txn_rows(txn), c.id, &w->ident.ns, arena, &ns));
-    *row = (struct table_row){ .key = table_key(c.id, ns.id, w->ident.name, arena), .catalog_id = c.id, .ns_id = ns.id };
+    *row = (struct table_row){ .space = ident_space(&w->ident),
+                               .key = table_key(c.id, ns.id, w->ident.name, arena),
+                               .catalog_id = c.id,
+                               .ns_id = ns.id };
     if (!row->key.data) return no_memory();
-    if (rows_have(txn_rows(txn), SPACE_TABLES, row->key, &e)) return exists(w, arena);
-    TRY(e);
-    if (rows_have(txn_rows(txn), SPACE_VIEWS, row->key, &e))
-        return err_fail(ERR_VIEW_EXISTS, "View with same name already exists: %.*s", STR_ARG(table_ident_print(&w->ident, arena)));
-    TRY(e);
+    TRY(name_check_free(txn_rows(txn), &w->ident, row->key, arena));
     return check_uuid_is_free(txn, w);
 }
 
-static struct err begin_existing(struct txn *txn, struct str catalog, const struct table_write *w, struct arena *arena, struct table_row *row)
+static struct err begin_existing(struct txn *txn, struct str catalog, const struct table_write *w,
+                                 struct arena *arena, struct table_row *row)
 {
     TRY(table_row_get(txn_rows(txn), catalog, &w->ident, arena, row));
     if (row->version == w->base_version) return OK;
-    return err_fail(ERR_CONFLICT, "Table %.*s was changed by another commit", STR_ARG(table_ident_print(&w->ident, arena)));
+    return err_fail(ERR_CONFLICT, "Table %.*s was changed by another commit",
+                    STR_ARG(table_ident_print(&w->ident, arena)));
 }
 
 /* Registering over a table may put another table in its place: that one begins with places of its own. */
@@ -85,14 +81,13 @@ static struct err take_places(struct txn *txn, const struct table_write *w, stru
     return OK;
 }
 
-struct err table_write_fn(struct txn *txn, struct str catalog, struct table_write *w, const struct actor *who, struct arena *arena)
+struct err table_write_fn(struct txn *txn, struct str catalog, struct table_write *w, const struct actor *who,
+                          struct arena *arena)
 {
     struct table_row row;
 
-    if (w->is_new)
-        TRY(begin_new(txn, catalog, w, arena, &row));
-    else
-        TRY(begin_existing(txn, catalog, w, arena, &row));
+    if (w->is_new) TRY(begin_new(txn, catalog, w, arena, &row));
+    else TRY(begin_existing(txn, catalog, w, arena, &row));
     TRY(change_uuid(txn, w, &row));
     memcpy(row.uuid, w->uuid, sizeof(row.uuid));
     row.location = w->location;
@@ -105,13 +100,15 @@ struct err table_write_fn(struct txn *txn, struct str catalog, struct table_writ
     return audit_put(txn, who, w->operation, table_ident_print(&w->ident, arena), w->details);
 }
 
-struct err table_write_prepare(struct store *s, const json_t *metadata, struct str base_location, struct str previous_file, struct arena *arena,
-                               struct table_write *w)
+struct err table_write_prepare(struct store *s, const json_t *metadata, struct str base_location,
+                               struct str previous_file, struct arena *arena, struct table_write *w)
 {
     struct str uuid, location;
 
-    TRY(json_need_str(metadata, "table-uuid", &uuid));
-    if (uuid.len != 36) return FAIL(ERR_INVALID, "field 'table-uuid' must be a UUID");
+    const char *field = w->ident.kind == METADATA_VIEW ? "view-uuid" : "table-uuid";
+
+    TRY(json_need_str(metadata, field, &uuid));
+    if (uuid.len != 36) return err_fail(ERR_INVALID, "field '%s' must be a UUID", field);
     memcpy(w->uuid, uuid.data, 36);
     TRY(json_need_str(metadata, "location", &location));
     while (location.len && location.data[location.len - 1] == '/') location.len--;

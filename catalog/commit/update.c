@@ -53,7 +53,8 @@ struct err update_apply(struct draft *d, const json_t *update)
     TRY(json_need_str(update, "action", &action));
     for (size_t i = 0; i < RULE_COUNT; i++) {
         if (!str_is(action, rules[i].action)) continue;
-        if (!(rules[i].on & (1u << d->kind))) return err_fail(ERR_INVALID, "Cannot apply update %s here", rules[i].action);
+        if (!(rules[i].on & (1u << d->kind)))
+            return err_fail(ERR_INVALID, "Cannot apply update %s here", rules[i].action);
         return rules[i].apply(d, update);
     }
     return err_fail(ERR_INVALID, "Unknown metadata update: %.*s", STR_ARG(action));

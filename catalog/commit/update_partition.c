@@ -14,19 +14,22 @@ static int64_t highest_id(const struct draft *d, const char *array, const char *
     json_t *element;
     size_t i;
 
-    json_array_foreach(json_object_get(d->metadata, array), i, element) {
+    json_array_foreach(json_object_get(d->metadata, array), i, element)
+    {
         const int64_t id = json_integer_value(json_object_get(element, id_field));
         highest = id > highest ? id : highest;
     }
     return highest;
 }
 
-static json_t *find_same(const struct draft *d, const char *array, const json_t *wanted, bool (*same)(const json_t *, const json_t *))
+static json_t *find_same(const struct draft *d, const char *array, const json_t *wanted,
+                         bool (*same)(const json_t *, const json_t *))
 {
     json_t *element;
     size_t i;
 
-    json_array_foreach(json_object_get(d->metadata, array), i, element) {
+    json_array_foreach(json_object_get(d->metadata, array), i, element)
+    {
         if (same(element, wanted)) return element;
     }
     return NULL;
@@ -41,11 +44,15 @@ static struct err append(struct draft *d, const char *array, json_t *element)
 }
 
 /* What -1 means, or the id itself, which must be there. */
-static struct err resolve(const struct draft *d, int64_t asked, int64_t last, const char *array, const char *id_field, const char *what, int64_t *ret)
+static struct err resolve(const struct draft *d, int64_t asked, int64_t last, const char *array,
+                          const char *id_field, const char *what, int64_t *ret)
 {
-    if (asked == -1 && last == NONE_ADDED) return err_fail(ERR_INVALID, "Cannot set last added %s: no %s has been added", what, what);
+    if (asked == -1 && last == NONE_ADDED)
+        return err_fail(ERR_INVALID, "Cannot set last added %s: no %s has been added", what, what);
     if (asked == -1) asked = last;
-    if (!draft_find(d, array, id_field, asked)) return err_fail(ERR_INVALID, "Cannot set default %s to unknown %s: %lld", what, what, (long long)asked);
+    if (!draft_find(d, array, id_field, asked))
+        return err_fail(ERR_INVALID, "Cannot set default %s to unknown %s: %lld", what, what,
+                        (long long)asked);
     *ret = asked;
     return OK;
 }
@@ -62,12 +69,15 @@ struct err update_add_spec(struct draft *d, const json_t *update)
 
     TRY(json_need_object(update, "spec", &unbound));
     if (!schema) return FAIL(ERR_INVALID, "Cannot add a partition spec before there is a schema");
-    TRY(partition_bind(unbound, schema, specs, highest_id(d, "partition-specs", "spec-id") + 1, &last_id, &spec));
+    TRY(partition_bind(unbound, schema, specs, highest_id(d, "partition-specs", "spec-id") + 1, &last_id,
+                       &spec));
     const json_t *same = find_same(d, "partition-specs", spec, partition_same);
     d->last_spec = json_integer_value(json_object_get(same ? same : spec, "spec-id"));
     if (same) return OK;
-    if (draft_format(d) == 1 && !partition_is_sequential(spec)) return FAIL(ERR_INVALID, "Spec does not use sequential IDs that are required in v1");
-    if (last_id != draft_int(d, "last-partition-id", PARTITION_ID_FIRST - 1) || !json_object_get(d->metadata, "last-partition-id"))
+    if (draft_format(d) == 1 && !partition_is_sequential(spec))
+        return FAIL(ERR_INVALID, "Spec does not use sequential IDs that are required in v1");
+    if (last_id != draft_int(d, "last-partition-id", PARTITION_ID_FIRST - 1)
+        || !json_object_get(d->metadata, "last-partition-id"))
         draft_set_int(d, "last-partition-id", last_id);
     return append(d, "partition-specs", spec);
 }
@@ -88,7 +98,8 @@ struct err update_remove_specs(struct draft *d, const json_t *update)
     size_t i;
 
     TRY(json_need_array(update, "spec-ids", &ids));
-    json_array_foreach(ids, i, id) {
+    json_array_foreach(ids, i, id)
+    {
         if (json_is_integer(id) && json_integer_value(id) == draft_int(d, "default-spec-id", -1))
             return FAIL(ERR_INVALID, "Cannot remove the default partition spec");
     }

@@ -47,11 +47,16 @@ struct err update_upgrade_format(struct draft *d, const json_t *update)
 
     TRY(json_need_i64(update, "format-version", &version));
     const int64_t current = draft_int(d, "format-version", 1);
-    if (version > max || version < 1) return err_fail(ERR_INVALID, "Cannot upgrade to unsupported format version: v%lld (supported: v%d)", (long long)version, max);
-    if (version < current) return err_fail(ERR_INVALID, "Cannot downgrade v%lld to v%lld", (long long)current, (long long)version);
+    if (version > max || version < 1)
+        return err_fail(ERR_INVALID, "Cannot upgrade to unsupported format version: v%lld (supported: v%d)",
+                        (long long)version, max);
+    if (version < current)
+        return err_fail(ERR_INVALID, "Cannot downgrade v%lld to v%lld", (long long)current,
+                        (long long)version);
     if (version == current) return OK;
     draft_set_int(d, "format-version", version);
-    if (version >= 2 && !json_object_get(d->metadata, "last-sequence-number")) draft_set_int(d, "last-sequence-number", 0);
+    if (version >= 2 && !json_object_get(d->metadata, "last-sequence-number"))
+        draft_set_int(d, "last-sequence-number", 0);
     if (version >= 3 && !json_object_get(d->metadata, "next-row-id")) draft_set_int(d, "next-row-id", 0);
     return OK;
 }
@@ -70,8 +75,11 @@ struct err update_set_location(struct draft *d, const json_t *update)
 /* ---- properties ---- */
 
 /* Never stored: the reference answers them from the metadata (catalog.md 2.3). */
-static const char *const reserved[] = { "format-version",      "uuid",           "snapshot-count",         "current-snapshot-id", "current-snapshot-summary",
-                                        "current-snapshot-timestamp-ms", "current-schema", "default-partition-spec", "default-sort-order" };
+static const char *const reserved[] = { "format-version",           "uuid",
+                                        "snapshot-count",           "current-snapshot-id",
+                                        "current-snapshot-summary", "current-snapshot-timestamp-ms",
+                                        "current-schema",           "default-partition-spec",
+                                        "default-sort-order" };
 
 static const json_t *field_or_legacy(const json_t *update, const char *field, const char *legacy)
 {
@@ -94,7 +102,8 @@ struct err update_set_properties(struct draft *d, const json_t *update)
     json_t *value;
 
     if (!json_is_object(values)) return FAIL(ERR_INVALID, "field 'updates' must be an object");
-    json_object_foreach((json_t *)values, name, value) {
+    json_object_foreach((json_t *)values, name, value)
+    {
         if (!json_is_string(value)) return err_fail(ERR_INVALID, "property '%s' must be a string", name);
         if (d->kind == METADATA_TABLE && is_reserved(name)) continue;
         json_t *before = json_object_get(json_object_get(d->metadata, "properties"), name);
@@ -112,7 +121,8 @@ struct err update_remove_properties(struct draft *d, const json_t *update)
     size_t i;
 
     if (!json_is_array(names)) return FAIL(ERR_INVALID, "field 'removals' must be an array");
-    json_array_foreach((json_t *)names, i, name) {
+    json_array_foreach((json_t *)names, i, name)
+    {
         if (!json_is_string(name)) return FAIL(ERR_INVALID, "field 'removals' must be an array of strings");
         if (!json_object_get(json_object_get(d->metadata, "properties"), json_string_value(name))) continue;
         json_t *properties = draft_own(d, "properties", false);
@@ -184,7 +194,8 @@ static json_t *find_key(const struct draft *d, struct str id)
     json_t *key;
     size_t i;
 
-    json_array_foreach(json_object_get(d->metadata, "encryption-keys"), i, key) {
+    json_array_foreach(json_object_get(d->metadata, "encryption-keys"), i, key)
+    {
         if (str_eq(json_str(json_object_get(key, "key-id")), id)) return key;
     }
     return NULL;
@@ -213,7 +224,8 @@ struct err update_remove_key(struct draft *d, const json_t *update)
     if (!find_key(d, id)) return OK;
     json_t *keys = draft_own(d, "encryption-keys", true);
     if (!keys) return no_memory();
-    json_array_foreach(keys, i, key) {
+    json_array_foreach(keys, i, key)
+    {
         if (!str_eq(json_str(json_object_get(key, "key-id")), id)) continue;
         json_array_remove(keys, i);
         break;

@@ -19,7 +19,8 @@ static int64_t highest_schema_id(const struct draft *d)
     json_t *schema;
     size_t i;
 
-    json_array_foreach(json_object_get(d->metadata, "schemas"), i, schema) {
+    json_array_foreach(json_object_get(d->metadata, "schemas"), i, schema)
+    {
         const int64_t id = json_integer_value(json_object_get(schema, "schema-id"));
         highest = id > highest ? id : highest;
     }
@@ -31,7 +32,8 @@ static json_t *find_same(const struct draft *d, const json_t *wanted)
     json_t *schema;
     size_t i;
 
-    json_array_foreach(json_object_get(d->metadata, "schemas"), i, schema) {
+    json_array_foreach(json_object_get(d->metadata, "schemas"), i, schema)
+    {
         if (schema_same(schema, wanted)) return schema;
     }
     return NULL;
@@ -66,10 +68,12 @@ struct err update_set_current_schema(struct draft *d, const json_t *update)
     int64_t id;
 
     TRY(json_need_i64(update, "schema-id", &id));
-    if (id == -1 && d->last_schema == NONE_ADDED) return FAIL(ERR_INVALID, "Cannot set last added schema: no schema has been added");
+    if (id == -1 && d->last_schema == NONE_ADDED)
+        return FAIL(ERR_INVALID, "Cannot set last added schema: no schema has been added");
     if (id == -1) id = d->last_schema;
     if (id == draft_int(d, "current-schema-id", -1)) return OK;
-    if (!draft_find(d, "schemas", "schema-id", id)) return err_fail(ERR_INVALID, "Cannot set current schema to unknown schema: %lld", (long long)id);
+    if (!draft_find(d, "schemas", "schema-id", id))
+        return err_fail(ERR_INVALID, "Cannot set current schema to unknown schema: %lld", (long long)id);
     draft_set_int(d, "current-schema-id", id);
     return OK;
 }
@@ -80,7 +84,8 @@ struct err update_remove_schemas(struct draft *d, const json_t *update)
     size_t i;
 
     TRY(json_need_array(update, "schema-ids", &ids));
-    json_array_foreach(ids, i, id) {
+    json_array_foreach(ids, i, id)
+    {
         if (json_is_integer(id) && json_integer_value(id) == draft_int(d, "current-schema-id", -1))
             return FAIL(ERR_INVALID, "Cannot remove current schema");
     }

@@ -32,7 +32,8 @@ static bool was_added(const struct draft *d, int64_t id)
 
 static struct err check_base(const struct draft *d)
 {
-    if (!draft_binding_schema(d)) return FAIL(ERR_INVALID, "Attempting to add a snapshot before a schema is added");
+    if (!draft_binding_schema(d))
+        return FAIL(ERR_INVALID, "Attempting to add a snapshot before a schema is added");
     if (json_array_size(json_object_get(d->metadata, "partition-specs")) == 0)
         return FAIL(ERR_INVALID, "Attempting to add a snapshot before a partition spec is added");
     if (json_array_size(json_object_get(d->metadata, "sort-orders")) == 0)
@@ -49,7 +50,10 @@ static struct err check_sequence(struct draft *d, const json_t *snapshot)
     TRY(json_want_i64(snapshot, "parent-snapshot-id", &parent));
     const int64_t last = draft_int(d, "last-sequence-number", 0);
     if (sequence <= last && parent >= 0)
-        return err_fail(ERR_COMMIT_FAILED, "Cannot add snapshot with sequence number %" PRId64 " older than last sequence number %" PRId64, sequence, last);
+        return err_fail(ERR_COMMIT_FAILED,
+                        "Cannot add snapshot with sequence number %" PRId64
+                        " older than last sequence number %" PRId64,
+                        sequence, last);
     if (sequence > last) draft_set_int(d, "last-sequence-number", sequence);
     return OK;
 }
@@ -59,14 +63,19 @@ static struct err check_rows(struct draft *d, const json_t *snapshot)
     int64_t first = 0, added = 0;
 
     if (draft_format(d) < 3) return OK;
-    if (!json_is_integer(json_object_get(snapshot, "first-row-id"))) return FAIL(ERR_INVALID, "Cannot add a snapshot: first-row-id is null");
+    if (!json_is_integer(json_object_get(snapshot, "first-row-id")))
+        return FAIL(ERR_INVALID, "Cannot add a snapshot: first-row-id is null");
     TRY(json_need_i64(snapshot, "first-row-id", &first));
     TRY(json_want_i64(snapshot, "added-rows", &added));
     const int64_t next = draft_int(d, "next-row-id", 0);
     if (first < next)
-        return err_fail(ERR_COMMIT_FAILED, "Cannot add a snapshot, first-row-id is behind table next-row-id: %" PRId64 " < %" PRId64, first, next);
+        return err_fail(ERR_COMMIT_FAILED,
+                        "Cannot add a snapshot, first-row-id is behind table next-row-id: %" PRId64
+                        " < %" PRId64,
+                        first, next);
     if (added < 0) return FAIL(ERR_INVALID, "Cannot add a snapshot: added-rows is negative");
-    if (__builtin_add_overflow(first, added, &first)) return FAIL(ERR_INVALID, "Cannot add a snapshot: its row ids are out of range");
+    if (__builtin_add_overflow(first, added, &first))
+        return FAIL(ERR_INVALID, "Cannot add a snapshot: its row ids are out of range");
     draft_set_int(d, "next-row-id", first);
     return OK;
 }
@@ -93,7 +102,8 @@ struct err update_add_snapshot(struct draft *d, const json_t *update)
     TRY(check_snapshot(snapshot));
     TRY(check_base(d));
     TRY(json_need_i64(snapshot, "snapshot-id", &id));
-    if (draft_find(d, "snapshots", "snapshot-id", id)) return err_fail(ERR_INVALID, "Snapshot already exists for id: %" PRId64, id);
+    if (draft_find(d, "snapshots", "snapshot-id", id))
+        return err_fail(ERR_INVALID, "Snapshot already exists for id: %" PRId64, id);
     TRY(check_sequence(d, snapshot));
     TRY(check_rows(d, snapshot));
     list = draft_own(d, "snapshots", true);
@@ -108,7 +118,8 @@ struct err update_add_snapshot(struct draft *d, const json_t *update)
 /* main moves: current-snapshot-id follows, and the log gets an entry with the snapshot's own time when it is new, else with this commit's (a rollback). */
 static struct err move_main(struct draft *d, const json_t *snapshot, int64_t id)
 {
-    const int64_t time = was_added(d, id) ? json_integer_value(json_object_get(snapshot, "timestamp-ms")) : d->now_ms;
+    const int64_t time = was_added(d, id) ? json_integer_value(json_object_get(snapshot, "timestamp-ms"))
+                                          : d->now_ms;
 
     if (draft_int(d, "current-snapshot-id", -1) == id) return OK;
     json_t *log = draft_own(d, "snapshot-log", true);
@@ -118,7 +129,8 @@ static struct err move_main(struct draft *d, const json_t *snapshot, int64_t id)
     return OK;
 }
 
-static const char *const retention_fields[] = { "min-snapshots-to-keep", "max-snapshot-age-ms", "max-ref-age-ms" };
+static const char *const retention_fields[] = { "min-snapshots-to-keep", "max-snapshot-age-ms",
+                                                "max-ref-age-ms" };
 
 static struct err ref_of_update(const json_t *update, int64_t id, json_t **ret)
 {
@@ -126,7 +138,8 @@ static struct err ref_of_update(const json_t *update, int64_t id, json_t **ret)
 
     TRY(json_need_str(update, "type", &type));
     const bool is_tag = str_is_nocase(type, "tag");
-    if (!is_tag && !str_is_nocase(type, "branch")) return err_fail(ERR_INVALID, "Invalid ref type: %.*s", STR_ARG(type));
+    if (!is_tag && !str_is_nocase(type, "branch"))
+        return err_fail(ERR_INVALID, "Invalid ref type: %.*s", STR_ARG(type));
     json_t *ref = json_pack("{s:I, s:s}", "snapshot-id", (json_int_t)id, "type", is_tag ? "tag" : "branch");
     if (!ref) return no_memory();
     for (size_t i = 0; i < sizeof(retention_fields) / sizeof(retention_fields[0]); i++) {
@@ -135,7 +148,8 @@ static struct err ref_of_update(const json_t *update, int64_t id, json_t **ret)
         if (!value || json_is_null(value)) continue;
         if (!json_is_integer(value) || json_integer_value(value) <= 0 || (is_tag && !is_for_tags)) {
             json_decref(ref);
-            return err_fail(ERR_INVALID, "Invalid %s for a %s", retention_fields[i], is_tag ? "tag" : "branch");
+            return err_fail(ERR_INVALID, "Invalid %s for a %s", retention_fields[i],
+                            is_tag ? "tag" : "branch");
         }
         json_object_set(ref, retention_fields[i], (json_t *)value);
     }
@@ -148,7 +162,8 @@ static struct err ref_name(const json_t *update, const char **ret)
 {
     const json_t *name = json_object_get(update, "ref-name");
 
-    if (!json_is_string(name) || json_string_length(name) == 0) return FAIL(ERR_INVALID, "field 'ref-name' must be a string that is not empty");
+    if (!json_is_string(name) || json_string_length(name) == 0)
+        return FAIL(ERR_INVALID, "field 'ref-name' must be a string that is not empty");
     *ret = json_string_value(name);
     return OK;
 }
@@ -165,7 +180,8 @@ struct err update_set_ref(struct draft *d, const json_t *update)
     if (!snapshot) return err_fail(ERR_INVALID, "Cannot set %s to unknown snapshot: %" PRId64, name, id);
     TRY(ref_of_update(update, id, &ref));
     const bool is_main = str_is(str_from_z(name), "main");
-    if (is_main && str_is(json_str(json_object_get(ref, "type")), "tag")) return FAIL(ERR_INVALID, "Cannot set main to a tag");
+    if (is_main && str_is(json_str(json_object_get(ref, "type")), "tag"))
+        return FAIL(ERR_INVALID, "Cannot set main to a tag");
     if (is_main) TRY(move_main(d, snapshot, id));
     const json_t *before = json_object_get(json_object_get(d->metadata, "refs"), name);
     if (before && json_equal(before, ref)) return OK;
@@ -206,11 +222,15 @@ static struct err drop_dangling(struct draft *d)
     CLEANUP(json_freep) json_t *names = json_array();
     size_t i;
 
-    json_object_foreach(json_object_get(d->metadata, "refs"), name, ref) {
+    json_object_foreach(json_object_get(d->metadata, "refs"), name, ref)
+    {
         const int64_t id = json_integer_value(json_object_get(ref, "snapshot-id"));
         if (!draft_find(d, "snapshots", "snapshot-id", id)) json_array_append_new(names, json_string(name));
     }
-    json_array_foreach(names, i, ref) TRY(drop_ref(d, json_string_value(ref)));
+    json_array_foreach(names, i, ref)
+    {
+        TRY(drop_ref(d, json_string_value(ref)));
+    }
     return OK;
 }
 

@@ -17,13 +17,17 @@ static struct err check_representations(const json_t *version)
     size_t i;
 
     TRY(json_need_array(version, "representations", &list));
-    if (json_array_size(list) == 0) return FAIL(ERR_INVALID, "Invalid view version: it has no representations");
-    json_array_foreach(list, i, r) {
+    if (json_array_size(list) == 0)
+        return FAIL(ERR_INVALID, "Invalid view version: it has no representations");
+    json_array_foreach(list, i, r)
+    {
         struct str dialect;
         TRY(json_need_str(r, "dialect", &dialect));
         for (size_t j = 0; j < i; j++) {
             if (str_eq_nocase(dialect, json_str(json_object_get(json_array_get(list, j), "dialect"))))
-                return err_fail(ERR_INVALID, "Invalid view version: Cannot add multiple queries for dialect %.*s", STR_ARG(dialect));
+                return err_fail(ERR_INVALID,
+                                "Invalid view version: Cannot add multiple queries for dialect %.*s",
+                                STR_ARG(dialect));
         }
     }
     return OK;
@@ -32,7 +36,8 @@ static struct err check_representations(const json_t *version)
 /* Equal but for id and time. */
 static bool same_version(const json_t *a, const json_t *b)
 {
-    static const char *const fields[] = { "schema-id", "summary", "representations", "default-catalog", "default-namespace" };
+    static const char *const fields[] = { "schema-id", "summary", "representations", "default-catalog",
+                                          "default-namespace" };
 
     for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
         const json_t *x = json_object_get(a, fields[i]), *y = json_object_get(b, fields[i]);
@@ -47,7 +52,8 @@ static int64_t highest_version(const struct draft *d, const json_t *wanted, cons
     json_t *version;
     size_t i;
 
-    json_array_foreach(json_object_get(d->metadata, "versions"), i, version) {
+    json_array_foreach(json_object_get(d->metadata, "versions"), i, version)
+    {
         const int64_t id = json_integer_value(json_object_get(version, "version-id"));
         highest = id > highest ? id : highest;
         if (same_version(version, wanted)) *ret_same = version;
@@ -61,8 +67,9 @@ static struct err append_version(struct draft *d, json_t *version, int64_t id)
     json_t *versions = draft_own(d, "versions", true);
 
     (void)snprintf(text, sizeof(text), "%lld", (long long)id);
-    if (!versions || json_object_set_new(version, "version-id", json_integer(id)) != 0 || json_array_append(versions, version) != 0 ||
-        json_object_set_new(d->added_versions, text, json_true()) != 0)
+    if (!versions || json_object_set_new(version, "version-id", json_integer(id)) != 0
+        || json_array_append(versions, version) != 0
+        || json_object_set_new(d->added_versions, text, json_true()) != 0)
         return no_memory();
     return OK;
 }
@@ -76,9 +83,11 @@ struct err update_add_view_version(struct draft *d, const json_t *update)
     TRY(json_need_object(update, "view-version", &version));
     TRY(json_need_i64(version, "schema-id", &schema));
     TRY(check_representations(version));
-    if (schema == -1 && d->last_schema == NONE_ADDED) return FAIL(ERR_INVALID, "Cannot set last added schema: no schema has been added");
+    if (schema == -1 && d->last_schema == NONE_ADDED)
+        return FAIL(ERR_INVALID, "Cannot set last added schema: no schema has been added");
     if (schema == -1) schema = d->last_schema;
-    if (!draft_find(d, "schemas", "schema-id", schema)) return err_fail(ERR_INVALID, "Cannot add version with unknown schema: %lld", (long long)schema);
+    if (!draft_find(d, "schemas", "schema-id", schema))
+        return err_fail(ERR_INVALID, "Cannot add version with unknown schema: %lld", (long long)schema);
     json_t *copy = json_copy(version);
     if (!copy || json_object_set_new(copy, "schema-id", json_integer(schema)) != 0) {
         json_decref(copy);
@@ -96,13 +105,16 @@ struct err update_set_view_version(struct draft *d, const json_t *update)
     int64_t id;
 
     TRY(json_need_i64(update, "view-version-id", &id));
-    if (id == -1 && d->last_version == NONE_ADDED) return FAIL(ERR_INVALID, "Cannot set last version id: no version has been added");
+    if (id == -1 && d->last_version == NONE_ADDED)
+        return FAIL(ERR_INVALID, "Cannot set last version id: no version has been added");
     if (id == -1) id = d->last_version;
     const json_t *version = draft_find(d, "versions", "version-id", id);
-    if (!version) return err_fail(ERR_INVALID, "Cannot set current version to unknown version: %lld", (long long)id);
+    if (!version)
+        return err_fail(ERR_INVALID, "Cannot set current version to unknown version: %lld", (long long)id);
     if (id == draft_int(d, "current-version-id", -1)) return OK;
     draft_set_int(d, "current-version-id", id);
     json_t *log = draft_own(d, "version-log", true);
-    json_t *entry = json_pack("{s:I, s:I}", "timestamp-ms", (json_int_t)d->now_ms, "version-id", (json_int_t)id);
+    json_t *entry = json_pack("{s:I, s:I}", "timestamp-ms", (json_int_t)d->now_ms, "version-id",
+                              (json_int_t)id);
     return log && entry && json_array_append_new(log, entry) == 0 ? OK : no_memory();
 }

@@ -23,7 +23,8 @@ static struct err walk_type(struct walk *w, const json_t *type, const struct sch
 
 static struct err add(struct walk *w, const struct schema_field *f)
 {
-    if (w->count == FIELDS_MAX) return err_fail(ERR_INVALID, "Invalid schema: more than %d fields", FIELDS_MAX);
+    if (w->count == FIELDS_MAX)
+        return err_fail(ERR_INVALID, "Invalid schema: more than %d fields", FIELDS_MAX);
     if (w->count == w->room) {
         const size_t room = w->room ? w->room * 2 : 64;
         struct schema_field *fields = realloc(w->fields, room * sizeof(*fields));
@@ -35,12 +36,15 @@ static struct err add(struct walk *w, const struct schema_field *f)
     return OK;
 }
 
-static struct err add_and_walk(struct walk *w, struct schema_field f, const struct schema_field *parent, bool in_collection)
+static struct err add_and_walk(struct walk *w, struct schema_field f, const struct schema_field *parent,
+                               bool in_collection)
 {
     f.parent_id = parent ? parent->id : -1;
     f.is_in_collection = in_collection || (parent && parent->is_in_collection);
     f.is_in_optional = parent && (parent->is_in_optional || !parent->is_required);
-    if (f.id < 0 || f.id > INT32_MAX) return err_fail(ERR_INVALID, "Invalid schema: the id of field '%.*s' is out of range", STR_ARG(f.name));
+    if (f.id < 0 || f.id > INT32_MAX)
+        return err_fail(ERR_INVALID, "Invalid schema: the id of field '%.*s' is out of range",
+                        STR_ARG(f.name));
     TRY(add(w, &f));
     return walk_type(w, f.type, &f);
 }
@@ -51,21 +55,24 @@ static struct err walk_struct(struct walk *w, const json_t *type, const struct s
     size_t i;
 
     TRY(json_need_array(type, "fields", &list));
-    json_array_foreach(list, i, field) {
+    json_array_foreach(list, i, field)
+    {
         struct schema_field f = { .json = field };
         if (!json_is_object(field)) return FAIL(ERR_INVALID, "Invalid schema: a field must be an object");
         TRY(json_need_i64(field, "id", &f.id));
         TRY(json_need_str(field, "name", &f.name));
         TRY(json_need_bool(field, "required", &f.is_required));
         f.type = json_object_get(field, "type");
-        if (!f.type) return err_fail(ERR_INVALID, "Invalid schema: field '%.*s' has no type", STR_ARG(f.name));
+        if (!f.type)
+            return err_fail(ERR_INVALID, "Invalid schema: field '%.*s' has no type", STR_ARG(f.name));
         TRY(add_and_walk(w, f, parent, false));
     }
     return OK;
 }
 
 /* A list's element, a map's key or value: {prefix}-id, {prefix}-required, {prefix}. */
-static struct err walk_part(struct walk *w, const json_t *type, const char *part, const struct schema_field *parent)
+static struct err walk_part(struct walk *w, const json_t *type, const char *part,
+                            const struct schema_field *parent)
 {
     struct schema_field f = { .name = str_from_z(part), .json = type, .is_required = true };
     char id[32], required[32];
@@ -91,22 +98,22 @@ static struct err walk_type(struct walk *w, const json_t *type, const struct sch
         return err_fail(ERR_INVALID, "Cannot parse type string to primitive: %.*s", STR_ARG(json_str(type)));
     case TYPE_STRUCT: return walk_struct(w, type, parent);
     case TYPE_LIST: return walk_part(w, type, "element", parent);
-    case TYPE_MAP:
-        TRY(walk_part(w, type, "key", parent));
-        return walk_part(w, type, "value", parent);
+    case TYPE_MAP: TRY(walk_part(w, type, "key", parent)); return walk_part(w, type, "value", parent);
     }
     return OK;
 }
 
 static int by_id(const void *a, const void *b)
 {
-    const int64_t x = (*(const struct schema_field *const *)a)->id, y = (*(const struct schema_field *const *)b)->id;
+    const int64_t x = (*(const struct schema_field *const *)a)->id,
+                  y = (*(const struct schema_field *const *)b)->id;
     return (x > y) - (x < y);
 }
 
 static int by_name(const void *a, const void *b)
 {
-    const struct schema_field *x = *(const struct schema_field *const *)a, *y = *(const struct schema_field *const *)b;
+    const struct schema_field *x = *(const struct schema_field *const *)a,
+                              *y = *(const struct schema_field *const *)b;
     if (x->parent_id != y->parent_id) return x->parent_id < y->parent_id ? -1 : 1;
     return str_cmp(x->name, y->name);
 }
@@ -122,12 +129,14 @@ static struct err check_unique(const struct walk *w)
     qsort(sorted, w->count, sizeof(*sorted), by_id);
     for (size_t i = 1; i < w->count && e.code == ERR_OK; i++) {
         if (sorted[i]->id == sorted[i - 1]->id)
-            e = err_fail(ERR_INVALID, "Invalid schema: multiple fields with id %lld", (long long)sorted[i]->id);
+            e = err_fail(ERR_INVALID, "Invalid schema: multiple fields with id %lld",
+                         (long long)sorted[i]->id);
     }
     qsort(sorted, w->count, sizeof(*sorted), by_name);
     for (size_t i = 1; i < w->count && e.code == ERR_OK; i++) {
         if (by_name(&sorted[i], &sorted[i - 1]) == 0)
-            e = err_fail(ERR_INVALID, "Invalid schema: multiple fields for name %.*s", STR_ARG(sorted[i]->name));
+            e = err_fail(ERR_INVALID, "Invalid schema: multiple fields for name %.*s",
+                         STR_ARG(sorted[i]->name));
     }
     free(sorted);
     return e;
@@ -165,10 +174,13 @@ static struct err check_version(const struct schema_field *f, int format_version
 
     if (json_is_string(f->type)) (void)primitive_known(json_str(f->type), &min_version);
     if (min_version > format_version)
-        return err_fail(ERR_INVALID, "Invalid type for %.*s: %.*s is not supported until v%d", STR_ARG(f->name), STR_ARG(json_str(f->type)), min_version);
+        return err_fail(ERR_INVALID, "Invalid type for %.*s: %.*s is not supported until v%d",
+                        STR_ARG(f->name), STR_ARG(json_str(f->type)), min_version);
     const json_t *initial = json_object_get(f->json, "initial-default");
     if (initial && !json_is_null(initial) && format_version < 3)
-        return err_fail(ERR_INVALID, "Invalid initial default for %.*s: non-null default is not supported until v3", STR_ARG(f->name));
+        return err_fail(ERR_INVALID,
+                        "Invalid initial default for %.*s: non-null default is not supported until v3",
+                        STR_ARG(f->name));
     return OK;
 }
 
@@ -176,26 +188,44 @@ static struct err check_identifier(const struct schema_field *fields, size_t cou
 {
     const struct schema_field *f = find(fields, count, id);
 
-    if (!f) return err_fail(ERR_INVALID, "Cannot add fieldId %lld as an identifier field: field does not exist", (long long)id);
-    if (!json_is_string(f->type)) return err_fail(ERR_INVALID, "Cannot add field %.*s as an identifier field: not a primitive type field", STR_ARG(f->name));
-    if (!f->is_required) return err_fail(ERR_INVALID, "Cannot add field %.*s as an identifier field: not a required field", STR_ARG(f->name));
+    if (!f)
+        return err_fail(ERR_INVALID, "Cannot add fieldId %lld as an identifier field: field does not exist",
+                        (long long)id);
+    if (!json_is_string(f->type))
+        return err_fail(ERR_INVALID,
+                        "Cannot add field %.*s as an identifier field: not a primitive type field",
+                        STR_ARG(f->name));
+    if (!f->is_required)
+        return err_fail(ERR_INVALID, "Cannot add field %.*s as an identifier field: not a required field",
+                        STR_ARG(f->name));
     if (!primitive_can_identify(json_str(f->type)))
-        return err_fail(ERR_INVALID, "Cannot add field %.*s as an identifier field: must not be float or double field", STR_ARG(f->name));
-    if (f->is_in_collection) return err_fail(ERR_INVALID, "Cannot add field %.*s as an identifier field: must not be nested in a list or map", STR_ARG(f->name));
+        return err_fail(ERR_INVALID,
+                        "Cannot add field %.*s as an identifier field: must not be float or double field",
+                        STR_ARG(f->name));
+    if (f->is_in_collection)
+        return err_fail(ERR_INVALID,
+                        "Cannot add field %.*s as an identifier field: must not be nested in a list or map",
+                        STR_ARG(f->name));
     if (f->is_in_optional)
-        return err_fail(ERR_INVALID, "Cannot add field %.*s as an identifier field: must not be nested in an optional field", STR_ARG(f->name));
+        return err_fail(
+            ERR_INVALID,
+            "Cannot add field %.*s as an identifier field: must not be nested in an optional field",
+            STR_ARG(f->name));
     return OK;
 }
 
-static struct err check_fields(const json_t *schema, const struct schema_field *fields, size_t count, int format_version)
+static struct err check_fields(const json_t *schema, const struct schema_field *fields, size_t count,
+                               int format_version)
 {
     json_t *identifiers = NULL, *id;
     size_t i;
 
     for (size_t f = 0; f < count; f++) TRY(check_version(&fields[f], format_version));
     TRY(json_want_array(schema, "identifier-field-ids", &identifiers));
-    json_array_foreach(identifiers, i, id) {
-        if (!json_is_integer(id)) return FAIL(ERR_INVALID, "field 'identifier-field-ids' must be an array of integers");
+    json_array_foreach(identifiers, i, id)
+    {
+        if (!json_is_integer(id))
+            return FAIL(ERR_INVALID, "field 'identifier-field-ids' must be an array of integers");
         TRY(check_identifier(fields, count, json_integer_value(id)));
     }
     return OK;
@@ -226,13 +256,15 @@ int64_t schema_highest_id(const json_t *schema)
 
 static bool same_identifiers(const json_t *a, const json_t *b)
 {
-    const json_t *x = json_object_get(a, "identifier-field-ids"), *y = json_object_get(b, "identifier-field-ids");
+    const json_t *x = json_object_get(a, "identifier-field-ids"),
+                 *y = json_object_get(b, "identifier-field-ids");
     const size_t n = json_array_size(x);
 
     if (n != json_array_size(y)) return false;
     for (size_t i = 0; i < n; i++) {
         bool found = false;
-        for (size_t j = 0; j < n && !found; j++) found = json_equal(json_array_get(x, i), json_array_get(y, j)) == 1;
+        for (size_t j = 0; j < n && !found; j++)
+            found = json_equal(json_array_get(x, i), json_array_get(y, j)) == 1;
         if (!found) return false;
     }
     return true;
@@ -240,22 +272,33 @@ static bool same_identifiers(const json_t *a, const json_t *b)
 
 bool schema_same(const json_t *a, const json_t *b)
 {
-    return json_equal(json_object_get(a, "fields"), json_object_get(b, "fields")) == 1 && same_identifiers(a, b);
+    return json_equal(json_object_get(a, "fields"), json_object_get(b, "fields")) == 1
+        && same_identifiers(a, b);
 }
 
 /* ---- evolution ---- */
 
-static struct err check_pair(const struct schema_field *was, const struct schema_field *is, int format_version)
+static struct err check_pair(const struct schema_field *was, const struct schema_field *is,
+                             int format_version)
 {
     const bool was_primitive = json_is_string(was->type), is_primitive = json_is_string(is->type);
 
-    if (was_primitive != is_primitive || (!was_primitive && !str_eq(json_str(json_object_get(was->type, "type")), json_str(json_object_get(is->type, "type")))))
-        return err_fail(ERR_INVALID, "Cannot change column type: %.*s: its kind may not change", STR_ARG(is->name));
+    if (was_primitive != is_primitive
+        || (!was_primitive
+            && !str_eq(json_str(json_object_get(was->type, "type")),
+                       json_str(json_object_get(is->type, "type")))))
+        return err_fail(ERR_INVALID, "Cannot change column type: %.*s: its kind may not change",
+                        STR_ARG(is->name));
     if (was_primitive && !primitive_promotes(json_str(was->type), json_str(is->type), format_version))
-        return err_fail(ERR_INVALID, "Cannot change column type: %.*s: %.*s -> %.*s", STR_ARG(is->name), STR_ARG(json_str(was->type)), STR_ARG(json_str(is->type)));
-    if (!was->is_required && is->is_required) return err_fail(ERR_INVALID, "Cannot change column nullability: %.*s: optional -> required", STR_ARG(is->name));
-    const json_t *before = json_object_get(was->json, "initial-default"), *after = json_object_get(is->json, "initial-default");
-    if (before && after && !json_equal(before, after)) return err_fail(ERR_INVALID, "Cannot change the initial default of column %.*s", STR_ARG(is->name));
+        return err_fail(ERR_INVALID, "Cannot change column type: %.*s: %.*s -> %.*s", STR_ARG(is->name),
+                        STR_ARG(json_str(was->type)), STR_ARG(json_str(is->type)));
+    if (!was->is_required && is->is_required)
+        return err_fail(ERR_INVALID, "Cannot change column nullability: %.*s: optional -> required",
+                        STR_ARG(is->name));
+    const json_t *before = json_object_get(was->json, "initial-default"),
+                 *after = json_object_get(is->json, "initial-default");
+    if (before && after && !json_equal(before, after))
+        return err_fail(ERR_INVALID, "Cannot change the initial default of column %.*s", STR_ARG(is->name));
     return OK;
 }
 
@@ -265,19 +308,20 @@ static struct err check_new(const struct schema_field *f, bool is_parent_new)
     const json_t *initial = json_object_get(f->json, "initial-default");
 
     if (f->is_required && !is_parent_new && (!initial || json_is_null(initial)))
-        return err_fail(ERR_INVALID, "Incompatible change: cannot add required column without a default value: %.*s", STR_ARG(f->name));
+        return err_fail(ERR_INVALID,
+                        "Incompatible change: cannot add required column without a default value: %.*s",
+                        STR_ARG(f->name));
     return OK;
 }
 
 /* An id that is not in the current schema may be one of an older schema that comes back (the undoing of a drop): its type was checked when it was made. */
-static struct err compare(const struct schema_field *was, size_t was_count, const struct schema_field *is, size_t is_count, int format_version)
+static struct err compare(const struct schema_field *was, size_t was_count, const struct schema_field *is,
+                          size_t is_count, int format_version)
 {
     for (size_t i = 0; i < is_count; i++) {
         const struct schema_field *before = find(was, was_count, is[i].id);
-        if (before)
-            TRY(check_pair(before, &is[i], format_version));
-        else
-            TRY(check_new(&is[i], is[i].parent_id >= 0 && !find(was, was_count, is[i].parent_id)));
+        if (before) TRY(check_pair(before, &is[i], format_version));
+        else TRY(check_new(&is[i], is[i].parent_id >= 0 && !find(was, was_count, is[i].parent_id)));
     }
     return OK;
 }

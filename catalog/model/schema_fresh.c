@@ -31,12 +31,16 @@ static json_t *fresh_struct(struct fresh *f, const json_t *type)
     json_t *copy = json_copy((json_t *)type), *fields = json_array(), *field;
     size_t i;
 
-    json_array_foreach(json_object_get(type, "fields"), i, field) {
+    json_array_foreach(json_object_get(type, "fields"), i, field)
+    {
         json_t *out = json_copy(field);
         json_object_set_new(out, "id", json_integer(fresh_id(f, field, "id")));
         json_array_append_new(fields, out);
     }
-    json_array_foreach(fields, i, field) json_object_set_new(field, "type", fresh_type(f, json_object_get(field, "type")));
+    json_array_foreach(fields, i, field)
+    {
+        json_object_set_new(field, "type", fresh_type(f, json_object_get(field, "type")));
+    }
     json_object_set_new(copy, "fields", fields);
     return copy;
 }
@@ -80,7 +84,8 @@ static json_t *fresh_identifiers(const struct fresh *f, const json_t *schema)
     json_t *list = json_array(), *id;
     size_t i;
 
-    json_array_foreach(json_object_get(schema, "identifier-field-ids"), i, id) {
+    json_array_foreach(json_object_get(schema, "identifier-field-ids"), i, id)
+    {
         char old[24];
         (void)snprintf(old, sizeof(old), "%lld", (long long)json_integer_value(id));
         json_array_append(list, json_object_get(f->ids, old));
@@ -99,7 +104,8 @@ struct err schema_with_fresh_ids(const json_t *schema, json_t **ret, json_t **re
     }
     json_object_set_new(copy, "type", json_string("struct"));
     json_object_set_new(copy, "schema-id", json_integer(0));
-    if (json_array_size(json_object_get(schema, "identifier-field-ids"))) json_object_set_new(copy, "identifier-field-ids", fresh_identifiers(&f, schema));
+    if (json_array_size(json_object_get(schema, "identifier-field-ids")))
+        json_object_set_new(copy, "identifier-field-ids", fresh_identifiers(&f, schema));
     *ret = copy;
     *ret_ids = f.ids;
     *ret_last_id = f.last;

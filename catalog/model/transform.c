@@ -8,12 +8,14 @@
 static const struct {
     const char *name, *types; /* types it takes, space-separated; NULL: any primitive */
 } transforms[] = {
-    { "identity", "boolean int long float double decimal( date time timestamp timestamptz timestamp_ns timestamptz_ns string uuid fixed[ binary unknown" },
+    { "identity",
+      "boolean int long float double decimal( date time timestamp timestamptz timestamp_ns timestamptz_ns string uuid fixed[ binary unknown" },
     { "year", "date timestamp timestamptz timestamp_ns timestamptz_ns" },
     { "month", "date timestamp timestamptz timestamp_ns timestamptz_ns" },
     { "day", "date timestamp timestamptz timestamp_ns timestamptz_ns" },
     { "hour", "timestamp timestamptz timestamp_ns timestamptz_ns" },
-    { "bucket[", "int long decimal( date time timestamp timestamptz timestamp_ns timestamptz_ns string uuid fixed[ binary unknown" },
+    { "bucket[",
+      "int long decimal( date time timestamp timestamptz timestamp_ns timestamptz_ns string uuid fixed[ binary unknown" },
     { "truncate[", "int long decimal( string binary unknown" },
     { "void", NULL },
 };
@@ -35,7 +37,10 @@ static int transform_index(struct str transform)
         if (!name_matches(transform, name)) continue;
         if (name.data[name.len - 1] != '[') return (int)i;
         if (transform.data[transform.len - 1] != ']') return -1;
-        return str_to_u64(str_slice(transform, name.len, transform.len - 1), &width) && width > 0 && width <= INT32_MAX ? (int)i : -1;
+        return str_to_u64(str_slice(transform, name.len, transform.len - 1), &width) && width > 0
+                && width <= INT32_MAX
+            ? (int)i
+            : -1;
     }
     return -1;
 }
@@ -52,7 +57,8 @@ bool transform_accepts(struct str transform, struct str type)
 
     if (i < 0) return false;
     if (!transforms[i].types) return true;
-    for (struct str_split it = str_split_on(str_from_z(transforms[i].types), ' '); str_split_next(&it, &name);) {
+    for (struct str_split it = str_split_on(str_from_z(transforms[i].types), ' ');
+         str_split_next(&it, &name);) {
         if (name_matches(type, name)) return true;
     }
     return false;
@@ -88,8 +94,10 @@ struct err transform_remap(const json_t *spec_or_order, const json_t *ids, json_
     size_t i;
 
     if (!copy) return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
-    json_array_foreach(json_object_get(copy, "fields"), i, field) {
-        const struct err e = json_is_object(field) ? remap_field(field, ids) : FAIL(ERR_INVALID, "a field must be an object");
+    json_array_foreach(json_object_get(copy, "fields"), i, field)
+    {
+        const struct err e = json_is_object(field) ? remap_field(field, ids)
+                                                   : FAIL(ERR_INVALID, "a field must be an object");
         if (e.code == ERR_OK) continue;
         json_decref(copy);
         return e;

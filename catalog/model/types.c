@@ -7,9 +7,10 @@ static const struct {
     const char *name;
     int min_version;
 } primitives[] = {
-    { "boolean", 1 },      { "int", 1 },           { "long", 1 },        { "float", 1 },   { "double", 1 },   { "date", 1 },
-    { "time", 1 },         { "timestamp", 1 },     { "timestamptz", 1 }, { "string", 1 },  { "uuid", 1 },     { "binary", 1 },
-    { "timestamp_ns", 3 }, { "timestamptz_ns", 3 }, { "unknown", 3 },     { "variant", 3 }, { "geometry", 3 }, { "geography", 3 },
+    { "boolean", 1 }, { "int", 1 },      { "long", 1 },         { "float", 1 },          { "double", 1 },
+    { "date", 1 },    { "time", 1 },     { "timestamp", 1 },    { "timestamptz", 1 },    { "string", 1 },
+    { "uuid", 1 },    { "binary", 1 },   { "timestamp_ns", 3 }, { "timestamptz_ns", 3 }, { "unknown", 3 },
+    { "variant", 3 }, { "geometry", 3 }, { "geography", 3 },
 };
 
 struct err type_kind_of(const json_t *type, enum type_kind *ret)
@@ -48,8 +49,8 @@ static bool decimal_parse(struct str name, uint64_t *ret_precision, uint64_t *re
 
     if (!arguments_of(name, "decimal(", ')', &args)) return false;
     const struct str scale = str_trim(str_cut(args, ',', &precision));
-    return str_to_u64(str_trim(precision), ret_precision) && str_to_u64(scale, ret_scale) && *ret_precision >= 1 && *ret_precision <= 38 &&
-           *ret_scale <= *ret_precision;
+    return str_to_u64(str_trim(precision), ret_precision) && str_to_u64(scale, ret_scale)
+        && *ret_precision >= 1 && *ret_precision <= 38 && *ret_scale <= *ret_precision;
 }
 
 bool primitive_known(struct str name, int *ret_min_version)

@@ -23,7 +23,7 @@ struct rest_request {
     /* from the path, decoded: */
     struct str prefix;     /* the catalog's name */
     struct ns_path ns;
-    struct str table;
+    struct str table; /* or view */
     struct catalog_info catalog; /* when the row has a prefix */
     bool is_keys_wanted;         /* credentials are what was asked for, whatever the header says */
     struct err outcome;
@@ -57,6 +57,8 @@ rest_run_fn rest_config, rest_token;                                            
 rest_run_fn rest_list_namespaces, rest_create_namespace, rest_load_namespace, rest_namespace_exists, rest_drop_namespace, rest_update_namespace; /* rest_namespace.c */
 rest_run_fn rest_list_tables, rest_create_table, rest_load_table, rest_table_exists, rest_drop_table, rest_rename_table, rest_register_table,
     rest_load_credentials, rest_report_metrics;                                                  /* rest_table.c */
+rest_run_fn rest_list_views, rest_create_view, rest_load_view, rest_view_exists, rest_replace_view, rest_drop_view, rest_register_view,
+    rest_rename_view;                                                                            /* rest_view.c */
 rest_run_fn rest_update_table, rest_commit_transaction;                                          /* rest_commit.c */
 
 /* ---- answers ---- */
@@ -69,6 +71,13 @@ void rest_answer_error(struct rest_request *req, struct err e);
 struct err rest_ns_from_json(const json_t *levels, const char *field, struct ns_path *ret);
 json_t *rest_ns_to_json(const struct ns_path *ns);
 struct err rest_ident_from_json(const json_t *ident, const char *field, struct table_ident *ret);
+
+/* requirements and updates of a commit, of a table or a view. */
+struct err rest_change_from_json(const json_t *body, struct table_change *ret);
+/* A body may name what it changes; it must be what the path names. */
+struct err rest_check_identifier(const struct rest_request *req);
+/* The page as a ListTablesResponse. */
+struct err rest_answer_names(struct rest_request *req, enum metadata_kind kind);
 
 /* pageToken and pageSize: without a token parameter everything is given. */
 struct err rest_paging(const struct rest_request *req, struct str *ret_token, size_t *ret_size);

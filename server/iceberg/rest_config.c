@@ -6,7 +6,8 @@
 #include "server/auth/bearer.h"
 #include "storage/base/thread.h"
 
-static const char *const method_names[] = { "GET", "HEAD", "PUT", "POST", "DELETE", "OPTIONS", "PATCH", "OTHER" };
+static const char *const method_names[] = { "GET",    "HEAD",    "PUT",   "POST",
+                                            "DELETE", "OPTIONS", "PATCH", "OTHER" };
 
 /* Clients compare these to the letter, and use no operation that is not there. */
 static json_t *endpoints(struct arena *arena)
@@ -17,7 +18,8 @@ static json_t *endpoints(struct arena *arena)
 
     for (size_t i = 0; i < count; i++) {
         if (ops[i].flags & REST_HIDDEN) continue;
-        json_array_append_new(list, json_of_str(arena_printf(arena, "%s %s", method_names[ops[i].method], ops[i].path)));
+        json_array_append_new(
+            list, json_of_str(arena_printf(arena, "%s %s", method_names[ops[i].method], ops[i].path)));
     }
     return list;
 }
@@ -53,7 +55,9 @@ struct err rest_config(struct rest_request *req)
     json_t *prefix = json_of_str(catalog.name);
     json_t *overrides = json_pack("{s:o, s:s}", "prefix", prefix, "namespace-separator", "%1F");
     json_t *defaults = json_pack("{s:o}", "default-base-location", json_of_str(catalog.base_location));
-    rest_answer_json(req, 200, json_pack("{s:o, s:o, s:o}", "defaults", defaults, "overrides", overrides, "endpoints", endpoints(req->arena)));
+    rest_answer_json(req, 200,
+                     json_pack("{s:o, s:o, s:o}", "defaults", defaults, "overrides", overrides, "endpoints",
+                               endpoints(req->arena)));
     return OK;
 }
 
@@ -62,7 +66,8 @@ struct err rest_token(struct rest_request *req)
     struct str body;
     int status;
 
-    TRY(oauth_token(req->options->iam, req->http, buf_view(req->text), req->options->token_ttl_s, &status, &body));
+    TRY(oauth_token(req->options->iam, req->http, buf_view(req->text), req->options->token_ttl_s, &status,
+                    &body));
     http_set(req->http, "Cache-Control", STR("no-store"));
     if (status == 401) http_set(req->http, "WWW-Authenticate", STR("Basic realm=\"firn\""));
     rest_answer_text(req, status, body);

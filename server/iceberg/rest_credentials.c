@@ -61,7 +61,8 @@ struct err rest_check_table(const struct rest_request *req, enum permission what
 
 static unsigned rights_of(const struct rest_request *req, struct str location)
 {
-    if (rest_check_table(req, PERM_CATALOG_WRITE, location).code == ERR_OK) return SESSION_READ | SESSION_LIST | SESSION_WRITE | SESSION_DELETE;
+    if (rest_check_table(req, PERM_CATALOG_WRITE, location).code == ERR_OK)
+        return SESSION_READ | SESSION_LIST | SESSION_WRITE | SESSION_DELETE;
     if (rest_check_table(req, PERM_CATALOG_READ, location).code == ERR_OK) return SESSION_READ | SESSION_LIST;
     return 0;
 }
@@ -100,10 +101,12 @@ static void put_keys(const struct rest_request *req, json_t *object, const struc
     put(object, "s3.access-key-id", key->access_key);
     put(object, "s3.secret-access-key", key->secret);
     put(object, "s3.session-token", key->session_token);
-    put(object, "s3.session-token-expires-at-ms", arena_printf(req->arena, "%lld", (long long)key->expires_ms));
+    put(object, "s3.session-token-expires-at-ms",
+        arena_printf(req->arena, "%lld", (long long)key->expires_ms));
 }
 
-static struct err vend(const struct rest_request *req, const struct table_info *t, unsigned rights, struct vended_key *ret)
+static struct err vend(const struct rest_request *req, const struct table_info *t, unsigned rights,
+                       struct vended_key *ret)
 {
     struct session_scope scope = {
         .prefix_count = t->place_count,
@@ -127,7 +130,8 @@ static struct str refresh_path(const struct rest_request *req)
 }
 
 /* One entry for each place of the table, all with the same keys: a client takes the one with the longest prefix of a file's name. */
-static json_t *storage_credentials(const struct rest_request *req, const struct table_info *t, const struct vended_key *key)
+static json_t *storage_credentials(const struct rest_request *req, const struct table_info *t,
+                                   const struct vended_key *key)
 {
     json_t *list = json_array();
 
@@ -135,12 +139,16 @@ static json_t *storage_credentials(const struct rest_request *req, const struct 
         json_t *config = json_object();
         put_endpoint(req, config);
         put_keys(req, config, key);
-        json_array_append_new(list, json_pack("{s:o, s:o}", "prefix", json_of_str(arena_join(req->arena, STR("s3://"), t->places[i])), "config", config));
+        json_array_append_new(list,
+                              json_pack("{s:o, s:o}", "prefix",
+                                        json_of_str(arena_join(req->arena, STR("s3://"), t->places[i])),
+                                        "config", config));
     }
     return list;
 }
 
-struct err rest_table_config(struct rest_request *req, const struct table_info *t, json_t **ret_config, json_t **ret_storage)
+struct err rest_table_config(struct rest_request *req, const struct table_info *t, json_t **ret_config,
+                             json_t **ret_storage)
 {
     CLEANUP(json_freep) json_t *config = json_object();
     json_t *storage = NULL;

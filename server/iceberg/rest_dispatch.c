@@ -70,8 +70,10 @@ static void text_done(void *arg)
 static struct err body_begin(struct rest_request *req)
 {
     if (!(req->op->flags & (REST_JSON | REST_FORM))) return OK;
-    if (http_has_header(req->http, "content-encoding")) return FAIL(ERR_INVALID, "a Content-Encoding of the request is not supported");
-    if (req->http->has_content_length && req->http->content_length > LIMIT_REST_BODY) return FAIL(ERR_TOO_LARGE, "the request body is too large");
+    if (http_has_header(req->http, "content-encoding"))
+        return FAIL(ERR_INVALID, "a Content-Encoding of the request is not supported");
+    if (req->http->has_content_length && req->http->content_length > LIMIT_REST_BODY)
+        return FAIL(ERR_TOO_LARGE, "the request body is too large");
     req->text = arena_new_of(req->http->arena, struct buf);
     if (!req->text || !arena_defer(req->http->arena, text_done, req->text)) return no_memory();
     buf_init(req->text, LIMIT_REST_BODY);
@@ -156,7 +158,9 @@ static void after_work(struct http_request *http)
 {
     struct rest_request *req = request_of(http);
 
-    if (!http_is_answered(http)) rest_answer_error(req, req->outcome.code != ERR_OK ? req->outcome : FAIL(ERR_INTERNAL, "no answer was made"));
+    if (!http_is_answered(http))
+        rest_answer_error(
+            req, req->outcome.code != ERR_OK ? req->outcome : FAIL(ERR_INTERNAL, "no answer was made"));
 }
 
 static void on_end(struct http_request *http)
@@ -173,7 +177,8 @@ static void on_done(struct http_request *http)
     if (!req) return;
     const int status = http_status(http);
     const enum log_level level = status >= 500 && status != 503 ? LOG_LEVEL_WARN : LOG_LEVEL_DEBUG;
-    LOG_AT(level, "catalog request", STRF("id", http->id), STRF("operation", req->op ? req->op->name : "unknown"), STRV("path", http->raw_path),
+    LOG_AT(level, "catalog request", STRF("id", http->id),
+           STRF("operation", req->op ? req->op->name : "unknown"), STRV("path", http->raw_path),
            STRV("principal", req->actor.principal), STRV("peer", http->peer), I64("status", status),
            U64("us", (clock_mono_ns() - http->start_ns) / 1000), STRF("why", req->why[0] ? req->why : NULL));
 }

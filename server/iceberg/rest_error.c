@@ -80,6 +80,8 @@ void rest_answer_error(struct rest_request *req, struct err e)
         rest_answer_empty(req, row->status);
         return;
     }
-    json_t *error = json_pack("{s:{s:o, s:s, s:i}}", "error", "message", json_of_str(public_text(e, row->status)), "type", row->type, "code", row->status);
+    json_t *error = json_pack("{s:{s:o, s:s, s:i}}", "error", "message",
+                              json_of_str(public_text(e, row->status)), "type", row->type, "code",
+                              row->status);
     rest_answer_json(req, row->status, error);
 }

@@ -12,9 +12,13 @@ struct err rest_ns_from_json(const json_t *levels, const char *field, struct ns_
     json_t *level;
 
     if (!json_is_array(levels)) return err_fail(ERR_INVALID, "field '%s' must be an array of strings", field);
-    json_array_foreach(levels, i, level) {
-        if (!json_is_string(level)) return err_fail(ERR_INVALID, "field '%s' must be an array of strings", field);
-        if (path.count == NAMESPACE_LEVELS_MAX) return err_fail(ERR_INVALID, "Invalid namespace: it has more than %d levels", NAMESPACE_LEVELS_MAX);
+    json_array_foreach(levels, i, level)
+    {
+        if (!json_is_string(level))
+            return err_fail(ERR_INVALID, "field '%s' must be an array of strings", field);
+        if (path.count == NAMESPACE_LEVELS_MAX)
+            return err_fail(ERR_INVALID, "Invalid namespace: it has more than %d levels",
+                            NAMESPACE_LEVELS_MAX);
         path.levels[path.count++] = json_str(level);
     }
     TRY(ns_path_check(&path));
@@ -32,7 +36,7 @@ json_t *rest_ns_to_json(const struct ns_path *ns)
 
 struct err rest_ident_from_json(const json_t *ident, const char *field, struct table_ident *ret)
 {
-    struct table_ident t;
+    struct table_ident t = { .kind = METADATA_TABLE };
 
     if (!json_is_object(ident)) return err_fail(ERR_INVALID, "field '%s' must be a table identifier", field);
     TRY(rest_ns_from_json(json_object_get(ident, "namespace"), "namespace", &t.ns));
@@ -49,7 +53,8 @@ struct err rest_paging(const struct rest_request *req, struct str *ret_token, si
     const struct str token = http_query(req->http, "pageToken"), size = http_query(req->http, "pageSize");
     uint64_t number = PAGE_SIZE;
 
-    if (size.len && (!str_to_u64(size, &number) || number == 0)) return FAIL(ERR_INVALID, "pageSize must be a positive number");
+    if (size.len && (!str_to_u64(size, &number) || number == 0))
+        return FAIL(ERR_INVALID, "pageSize must be a positive number");
     *ret_token = token.data ? token : STR("");
     *ret_size = token.data ? (size_t)(number > PAGE_SIZE_MAX ? PAGE_SIZE_MAX : number) : 0;
     return OK;

@@ -12,8 +12,10 @@ static struct err check_properties(const json_t *properties, const char *field)
     const char *key;
     json_t *value;
 
-    json_object_foreach((json_t *)properties, key, value) {
-        if (!json_is_string(value)) return err_fail(ERR_INVALID, "field '%s' must hold strings: '%s' does not", field, key);
+    json_object_foreach((json_t *)properties, key, value)
+    {
+        if (!json_is_string(value))
+            return err_fail(ERR_INVALID, "field '%s' must hold strings: '%s' does not", field, key);
     }
     return OK;
 }
@@ -32,7 +34,8 @@ static struct err parent_of(const struct rest_request *req, struct ns_path *ret)
     ret->count = 0;
     if (parent.len == 0) return OK;
     for (struct str_split it = str_split_on(parent, 0x1f); str_split_next(&it, &level);) {
-        if (ret->count == NAMESPACE_LEVELS_MAX) return FAIL(ERR_INVALID, "Invalid parent: it has too many levels");
+        if (ret->count == NAMESPACE_LEVELS_MAX)
+            return FAIL(ERR_INVALID, "Invalid parent: it has too many levels");
         ret->levels[ret->count++] = level;
     }
     return ns_path_check(ret);
@@ -55,7 +58,8 @@ struct err rest_list_namespaces(struct rest_request *req)
         path.levels[path.count - 1] = page.names[i];
         json_array_append_new(list, rest_ns_to_json(&path));
     }
-    rest_answer_json(req, 200, json_pack("{s:o, s:o}", "next-page-token", next_token(&page), "namespaces", list));
+    rest_answer_json(req, 200,
+                     json_pack("{s:o, s:o}", "next-page-token", next_token(&page), "namespaces", list));
     return OK;
 }
 
@@ -69,7 +73,8 @@ struct err rest_create_namespace(struct rest_request *req)
     TRY(check_properties(properties, "properties"));
     TRY(ns_create(req->options->store, req->prefix, &path, properties, &req->actor));
     json_t *shown = properties ? json_incref(properties) : json_object();
-    rest_answer_json(req, 200, json_pack("{s:o, s:o}", "namespace", rest_ns_to_json(&path), "properties", shown));
+    rest_answer_json(req, 200,
+                     json_pack("{s:o, s:o}", "namespace", rest_ns_to_json(&path), "properties", shown));
     return OK;
 }
 
@@ -78,7 +83,9 @@ struct err rest_load_namespace(struct rest_request *req)
     struct ns_info info;
 
     TRY(ns_get(req->options->store, req->prefix, &req->ns, req->arena, &info));
-    rest_answer_json(req, 200, json_pack("{s:o, s:O}", "namespace", rest_ns_to_json(&req->ns), "properties", info.properties));
+    rest_answer_json(
+        req, 200,
+        json_pack("{s:o, s:O}", "namespace", rest_ns_to_json(&req->ns), "properties", info.properties));
     return OK;
 }
 
@@ -106,10 +113,12 @@ struct err rest_update_namespace(struct rest_request *req)
     TRY(json_want_object(req->body, "updates", &updates));
     TRY(json_want_array(req->body, "removals", &removals));
     TRY(check_properties(updates, "updates"));
-    json_array_foreach(removals, i, name) {
+    json_array_foreach(removals, i, name)
+    {
         if (!json_is_string(name)) return FAIL(ERR_INVALID, "field 'removals' must be an array of strings");
     }
-    TRY(ns_set_properties(req->options->store, req->prefix, &req->ns, updates, removals, &req->actor, &answer));
+    TRY(ns_set_properties(req->options->store, req->prefix, &req->ns, updates, removals, &req->actor,
+                          &answer));
     rest_answer_json(req, 200, answer);
     return OK;
 }

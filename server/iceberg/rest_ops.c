@@ -13,6 +13,7 @@
 /* clang-format off */
 #define NS "/v1/{prefix}/namespaces"
 #define TABLES NS "/{namespace}/tables"
+#define VIEWS NS "/{namespace}/views"
 static const struct rest_op ops[] = {
     { "GetConfig",         HTTP_GET,    "/v1/config",                            PERM_PUBLIC,        REST_HIDDEN,            rest_config },
     { "GetToken",          HTTP_POST,   "/v1/oauth/tokens",                      PERM_PUBLIC,        REST_PUBLIC | REST_FORM | REST_HIDDEN, rest_token },
@@ -32,6 +33,14 @@ static const struct rest_op ops[] = {
     { "ReportMetrics",     HTTP_POST,   TABLES "/{table}/metrics",               PERM_CATALOG_READ,  REST_JSON,              rest_report_metrics },
     { "RegisterTable",     HTTP_POST,   NS "/{namespace}/register",              PERM_CATALOG_WRITE, REST_JSON,              rest_register_table },
     { "RenameTable",       HTTP_POST,   "/v1/{prefix}/tables/rename",            PERM_CATALOG_WRITE, REST_JSON,              rest_rename_table },
+    { "ListViews",         HTTP_GET,    VIEWS,                                   PERM_CATALOG_LIST,  0,                      rest_list_views },
+    { "CreateView",        HTTP_POST,   VIEWS,                                   PERM_CATALOG_WRITE, REST_JSON,              rest_create_view },
+    { "LoadView",          HTTP_GET,    VIEWS "/{view}",                         PERM_CATALOG_READ,  0,                      rest_load_view },
+    { "ViewExists",        HTTP_HEAD,   VIEWS "/{view}",                         PERM_CATALOG_LIST,  0,                      rest_view_exists },
+    { "ReplaceView",       HTTP_POST,   VIEWS "/{view}",                         PERM_CATALOG_WRITE, REST_JSON,              rest_replace_view },
+    { "DropView",          HTTP_DELETE, VIEWS "/{view}",                         PERM_CATALOG_WRITE, 0,                      rest_drop_view },
+    { "RegisterView",      HTTP_POST,   NS "/{namespace}/register-view",         PERM_CATALOG_WRITE, REST_JSON,              rest_register_view },
+    { "RenameView",        HTTP_POST,   "/v1/{prefix}/views/rename",             PERM_CATALOG_WRITE, REST_JSON,              rest_rename_view },
     { "CommitTransaction", HTTP_POST,   "/v1/{prefix}/transactions/commit",      PERM_CATALOG_WRITE, REST_JSON,              rest_commit_transaction },
 };
 /* clang-format on */
@@ -48,7 +57,9 @@ const struct rest_op *rest_ops(size_t *ret_count)
 
 void rest_ops_print(FILE *out)
 {
-    static const char *const methods[] = { "GET", "HEAD", "PUT", "POST", "DELETE", "OPTIONS", "PATCH", "OTHER" };
+    static const char *const methods[] = {
+        "GET", "HEAD", "PUT", "POST", "DELETE", "OPTIONS", "PATCH", "OTHER"
+    };
 
     for (size_t i = 0; i < OP_COUNT; i++) {
         const struct rest_op *op = &ops[i];
@@ -67,7 +78,8 @@ static struct err namespace_from(struct str piece, struct rest_request *req)
 
     req->ns.count = 0;
     for (struct str_split it = str_split_on(piece, 0x1f); str_split_next(&it, &level);) {
-        if (req->ns.count == NAMESPACE_LEVELS_MAX) return FAIL(ERR_INVALID, "Invalid namespace: it has too many levels");
+        if (req->ns.count == NAMESPACE_LEVELS_MAX)
+            return FAIL(ERR_INVALID, "Invalid namespace: it has too many levels");
         req->ns.levels[req->ns.count++] = level;
     }
     return ns_path_check(&req->ns);

@@ -8,12 +8,12 @@
 #include <string.h>
 
 #include "catalog/commit/apply.h"
+#include "server/iceberg/rest_load.h"
 #include "storage/base/clock.h"
 #include "storage/base/digest.h"
 #include "storage/base/encode.h"
 #include "storage/base/limits.h"
 #include "storage/base/thread.h"
-#include "server/iceberg/rest_load.h"
 
 static struct table_ident ident_of(const struct rest_request *req)
 {
@@ -22,7 +22,8 @@ static struct table_ident ident_of(const struct rest_request *req)
 
 /* ---- the answer of load, create, register, update ---- */
 
-static struct err splice(struct rest_request *req, const struct table_info *t, const json_t *config, const json_t *storage, struct str *ret)
+struct err rest_splice(struct rest_request *req, const struct table_info *t, const json_t *config,
+                       const json_t *storage, struct str *ret)
 {
     struct buf out;
 
@@ -59,7 +60,7 @@ struct err rest_answer_table(struct rest_request *req, int status, const struct 
     struct str text;
 
     TRY(rest_table_config(req, t, &config, &storage));
-    TRY(splice(req, t, config, storage, &text));
+    TRY(rest_splice(req, t, config, storage, &text));
     rest_answer_text(req, status, text);
     return OK;
 }
@@ -68,16 +69,19 @@ struct err rest_answer_table(struct rest_request *req, int status, const struct 
 
 /* W/"HASH.MODE.ISSUED": of the metadata file, of which snapshots were asked for, and of when keys were given with it (0: none were). A client that holds keys gets 304 only in the
  * first half of their life, so it never goes on with dead ones (reliability.md D15). */
-static struct str etag_of(const struct rest_request *req, const struct table_info *t, bool is_refs, int64_t issued_s)
+static struct str etag_of(const struct rest_request *req, const struct table_info *t, bool is_refs,
+                          int64_t issued_s)
 {
-    const struct digest_value hash = digest_of(DIGEST_SHA256, t->metadata_location.data, t->metadata_location.len);
+    const struct digest_value hash = digest_of(DIGEST_SHA256, t->metadata_location.data,
+                                               t->metadata_location.len);
     char hex[33];
 
     hex_z(hash.bytes, 16, hex);
     return arena_printf(req->arena, "W/\"%s.%s.%lld\"", hex, is_refs ? "refs" : "all", (long long)issued_s);
 }
 
-static bool is_unchanged(const struct rest_request *req, const struct table_info *t, bool is_refs, bool has_keys)
+static bool is_unchanged(const struct rest_request *req, const struct table_info *t, bool is_refs,
+                         bool has_keys)
 {
     const struct str given = http_header(req->http, "if-none-match");
     const int64_t now_s = clock_now_ms() / 1000;
@@ -130,7 +134,8 @@ struct err rest_load_table(struct rest_request *req)
     const bool is_refs = str_is(snapshots, "refs");
     struct table_info info;
 
-    if (snapshots.len && !is_refs && !str_is(snapshots, "all")) return FAIL(ERR_INVALID, "snapshots must be 'all' or 'refs'");
+    if (snapshots.len && !is_refs && !str_is(snapshots, "all"))
+        return FAIL(ERR_INVALID, "snapshots must be 'all' or 'refs'");
     if (http_has_header(req->http, "if-none-match")) {
         TRY(table_stat(req->options->store, req->prefix, &t, req->arena, &info));
         if (is_unchanged(req, &info, is_refs, http_has_header(req->http, "x-iceberg-access-delegation"))) {
@@ -172,20 +177,26 @@ struct err rest_load_credentials(struct rest_request *req)
 
 /* ---- list, create, register, rename, drop ---- */
 
-struct err rest_list_tables(struct rest_request *req)
+struct err rest_answer_names(struct rest_request *req, enum metadata_kind kind)
 {
+    struct name_query q = { .ns = &req->ns, .kind = kind };
     struct name_page page;
-    struct str token;
-    size_t size;
 
-    TRY(rest_paging(req, &token, &size));
-    TRY(table_list(req->options->store, req->prefix, &req->ns, token, size, req->arena, &page));
+    TRY(rest_paging(req, &q.token, &q.page_size));
+    TRY(table_list(req->options->store, req->prefix, &q, req->arena, &page));
     json_t *list = json_array(), *ns = rest_ns_to_json(&req->ns);
-    for (size_t i = 0; i < page.count; i++) json_array_append_new(list, json_pack("{s:O, s:o}", "namespace", ns, "name", json_of_str(page.names[i])));
+    for (size_t i = 0; i < page.count; i++)
+        json_array_append_new(list,
+                              json_pack("{s:O, s:o}", "namespace", ns, "name", json_of_str(page.names[i])));
     json_decref(ns);
     json_t *next = page.next.len ? json_of_str(page.next) : json_null();
     rest_answer_json(req, 200, json_pack("{s:o, s:o}", "next-page-token", next, "identifiers", list));
     return OK;
+}
+
+struct err rest_list_tables(struct rest_request *req)
+{
+    return rest_answer_names(req, METADATA_TABLE);
 }
 
 struct err rest_create_table(struct rest_request *req)
@@ -194,7 +205,8 @@ struct err rest_create_table(struct rest_request *req)
     bool is_staged = false;
 
     TRY(json_want_bool(req->body, "stage-create", &is_staged));
-    TRY(table_create(req->options->store, req->prefix, &req->ns, req->body, is_staged, &req->actor, req->arena, &info));
+    TRY(table_create(req->options->store, req->prefix, &req->ns, req->body, is_staged, &req->actor,
+                     req->arena, &info));
     if (is_staged) return rest_answer_table(req, 200, &info);
     return rest_answer_changed(req, &info);
 }
@@ -209,7 +221,8 @@ struct err rest_register_table(struct rest_request *req)
     TRY(json_need_str(req->body, "name", &t.name));
     TRY(json_need_str(req->body, "metadata-location", &location));
     TRY(json_want_bool(req->body, "overwrite", &overwrite));
-    TRY(table_register(req->options->store, req->prefix, &t, location, overwrite, &req->actor, req->arena, &info));
+    TRY(table_register(req->options->store, req->prefix, &t, location, overwrite, &req->actor, req->arena,
+                       &info));
     return rest_answer_changed(req, &info);
 }
 
@@ -229,7 +242,8 @@ struct err rest_drop_table(struct rest_request *req)
     const struct table_ident t = ident_of(req);
     const struct str purge = http_query(req->http, "purgeRequested");
 
-    if (purge.len && !str_is_nocase(purge, "true") && !str_is_nocase(purge, "false")) return FAIL(ERR_INVALID, "purgeRequested must be true or false");
+    if (purge.len && !str_is_nocase(purge, "true") && !str_is_nocase(purge, "false"))
+        return FAIL(ERR_INVALID, "purgeRequested must be true or false");
     TRY(table_drop(req->options->store, req->prefix, &t, str_is_nocase(purge, "true"), &req->actor));
     rest_answer_empty(req, 204);
     return OK;

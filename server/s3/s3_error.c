@@ -131,11 +131,22 @@ static void signature_elements(struct buf *out, const struct s3_auth *auth)
     element(out, "CanonicalRequest", auth->canonical_request);
 }
 
-static void code_elements(struct buf *out, const struct s3_request *req, enum err_code code)
+/* A condition's sentence ends with its header's name (conditions.c). s3fs looks for the element. */
+static void condition_element(struct buf *out, struct err e)
 {
+    const struct str why = str_from_z(e.why);
+    const struct str name = str_trim(str_from(why, str_rfind_char(why, ':') + 1));
+
+    if (str_starts(name, STR("If-"))) element(out, "Condition", name);
+}
+
+static void code_elements(struct buf *out, const struct s3_request *req, struct err e)
+{
+    const enum err_code code = e.code;
     char now[CLOCK_ISO_SIZE];
 
     if (code == ERR_SIGNATURE_MISMATCH && req->auth.string_to_sign.data) signature_elements(out, &req->auth);
+    if (code == ERR_PRECONDITION) condition_element(out, e);
     if (code == ERR_INVALID_ACCESS_KEY) element(out, "AWSAccessKeyId", req->auth.access_key);
     if (code == ERR_AUTH_HEADER_MALFORMED && req->options->region.len)
         element(out, "Region", req->options->region);
@@ -158,7 +169,7 @@ static void print_error(struct buf *out, const struct s3_request *req, struct er
     element(out, "Message", s3_error_text(e));
     if (req->key.len) element(out, "Key", req->key);
     if (req->bucket.len) element(out, "BucketName", req->bucket);
-    code_elements(out, req, e.code);
+    code_elements(out, req, e);
     element(out, "Resource", req->http->raw_path);
     element(out, "RequestId", str_from_z(req->http->id));
     element(out, "HostId", str_from_z(req->http->id));

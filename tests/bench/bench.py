@@ -11,6 +11,7 @@ import tempfile
 import threading
 import time
 
+from bench_large import receive, seconds_of, send
 from bench_server import BUCKET, Firn, Server, anonymous_mib, cpu_seconds, free_port
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -19,6 +20,7 @@ REPEAT = int(os.environ.get("REPEAT", "1"))
 OBJECTS = int(os.environ.get("OBJECTS", "100000"))
 KIB, MIB = 1024, 1024 * 1024
 SMALL, LARGE = 4 * KIB, 64 * MIB
+LARGE_COUNT = 16  # bodies: 1 GiB, as dd writes
 TABLES = 64  # commits go over so many: as good as never two at once on one table
 KEYS = 2000  # that are read and listed
 
@@ -26,7 +28,7 @@ KEYS = 2000  # that are read and listed
 class Load:
     """One run of wrk: requests per second, 99th percentile in ms, CPU seconds and memory of the server meanwhile."""
 
-    def __init__(self, url, targets, connections, method="GET", size=0, token=None, commit=False, count=0, pid=None, seconds=SECONDS):
+    def __init__(self, url, targets, connections, method="GET", size=0, token=None, commit=False, count=0, pids=(), seconds=SECONDS):
         environment = dict(os.environ, METHOD=method, SIZE=str(size), COUNT=str(count))
         if token:
             environment["TOKEN"] = token
@@ -39,24 +41,24 @@ class Load:
             command = ["wrk", "--latency", "--timeout", "60", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s",
                        "-s", os.path.join(HERE, "load.lua"), url]
             self.anonymous_mib, self.cpu = 0.0, None
-            before = cpu_seconds(pid) if pid else 0
+            before = cpu_seconds(pids)
             wrk = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
-            watcher = threading.Thread(target=self.watch, args=(wrk, pid)) if pid else None
+            watcher = threading.Thread(target=self.watch, args=(wrk, pids)) if pids else None
             if watcher:
                 watcher.start()
             text = wrk.communicate()[0]
             if watcher:
                 watcher.join()
-                self.cpu = cpu_seconds(pid) - before
+                self.cpu = cpu_seconds(pids) - before
         self.rate = float(re.search(r"Requests/sec:\s+([\d.]+)", text).group(1))
         self.requests = int(re.search(r"(\d+) requests in", text).group(1))
         self.p99_ms = in_ms(re.search(r"99%\s+([\d.]+)(\w+)", text))
         failed = re.search(r"Non-2xx or 3xx responses: (\d+)", text)
         self.failed = int(failed.group(1)) if failed else 0
 
-    def watch(self, wrk, pid):
+    def watch(self, wrk, pids):
         while wrk.poll() is None:
-            self.anonymous_mib = max(self.anonymous_mib, anonymous_mib(pid))
+            self.anonymous_mib = max(self.anonymous_mib, anonymous_mib(pids))
             time.sleep(0.05)
 
 
@@ -77,12 +79,12 @@ def note(row, text):
     notes.append((row, text))
 
 
-def measure(row, server, load, figure=None):
-    record(row, server.name, figure(load) if figure else load.rate)
+def measure(row, server, load):
+    record(row, server.name, load.rate)
     record(row + ": p99 ms", server.name, load.p99_ms)
     if load.failed:
         note(row, f"{server.name}: {load.failed} of {load.requests} requests failed")
-    print(f"  {row:<44} {server.name:<12} {results[row][server.name][-1]:10.1f}", file=sys.stderr, flush=True)
+    print(f"  {row:<44} {server.name:<12} {load.rate:10.1f}", file=sys.stderr, flush=True)
 
 
 # ---- phases ----
@@ -96,7 +98,7 @@ def get_small(servers, nginx):
     for connections in (1, 16, 64):
         row = f"GET 4 KiB, {connections} connections, requests/s"
         for s in servers:
-            load = Load(s.url, s.reads, connections, pid=s.pid())
+            load = Load(s.url, s.reads, connections, pids=s.pids())
             measure(row, s, load)
             if load.cpu is not None and connections == 64:
                 record("GET 4 KiB, 64 connections: CPU us a request", s.name, load.cpu / max(load.requests, 1) * 1e6)
@@ -110,7 +112,7 @@ def put_small(servers, _):
         for s in servers:
             targets = put_targets(s, 30000)
             before = s.counters() if isinstance(s, Firn) else None
-            load = Load(s.url, targets, connections, "PUT", SMALL, pid=s.pid())
+            load = Load(s.url, targets, connections, "PUT", SMALL, pids=s.pids())
             measure(row, s, load)
             if before:
                 after = s.counters()
@@ -125,32 +127,31 @@ def put_small(servers, _):
 def list_keys(servers, _):
     for s in servers:
         target = s.presign("GET", f"/{BUCKET}", [("list-type", "2"), ("prefix", "k/"), ("max-keys", "1000")])
-        measure("LIST 1,000 keys, 4 connections, requests/s", s, Load(s.url, [target], 4, pid=s.pid()))
+        measure("LIST 1,000 keys, 4 connections, requests/s", s, Load(s.url, [target], 4, pids=s.pids()))
+
+
+def large_one(row, server, work, targets):
+    """MiB/s, and what a GiB costs the server's processors."""
+    pids = server.pids()
+    before = cpu_seconds(pids)
+    seconds = seconds_of(work, server.url, targets, 4, LARGE)
+    mib = len(targets) * LARGE / MIB
+    record(f"{row} 64 MiB, 4 connections, MiB/s", server.name, mib / seconds)
+    if pids:
+        record(f"{row} 64 MiB: CPU seconds a GiB", server.name, (cpu_seconds(pids) - before) * 1024 / mib)
+    print(f"  {row + ' 64 MiB, MiB/s':<44} {server.name:<12} {mib / seconds:10.1f}", file=sys.stderr, flush=True)
 
 
 def large(servers, nginx):
-    def mib_per_second(load):
-        return load.rate * LARGE / MIB
-
-    def cpu_per_gib(row, s, load):
-        if load.cpu is not None and load.requests:
-            record(f"{row}: CPU seconds a GiB", s.name, load.cpu / (load.requests * LARGE / 2**30))
-
-    row = "PUT 64 MiB, 4 connections, MiB/s"
     for s in servers:
-        load = Load(s.url, put_targets(s, 200), 4, "PUT", LARGE, pid=s.pid(), seconds=2 * SECONDS)
-        measure(row, s, load, mib_per_second)
-        cpu_per_gib("PUT 64 MiB", s, load)
-    record(row, "dd", dd_mib_per_second())
-    row = "GET 64 MiB, 4 connections, MiB/s"
+        large_one("PUT", s, send, put_targets(s, LARGE_COUNT))
+    record("PUT 64 MiB, 4 connections, MiB/s", "dd", dd_mib_per_second())
     for s in servers:
         status, text = s.s3("PUT", f"/{BUCKET}/large", b"x" * LARGE)
         assert status == 200, (status, text[:300])
-        load = Load(s.url, [s.presign("GET", f"/{BUCKET}/large")], 4, pid=s.pid())
-        measure(row, s, load, mib_per_second)
-        cpu_per_gib("GET 64 MiB", s, load)
+        large_one("GET", s, receive, [s.presign("GET", f"/{BUCKET}/large")] * 2 * LARGE_COUNT)
     if nginx:
-        record(row, "nginx", Load(nginx, ["/large"], 4).rate * LARGE / MIB)
+        large_one("GET", Server("nginx", nginx, "", ""), receive, ["/large"] * 2 * LARGE_COUNT)
 
 
 def catalog(servers, _):
@@ -161,11 +162,11 @@ def catalog(servers, _):
         s.tables = s.make_tables(TABLES)
     for connections in (1, 8):
         for s in servers:
-            load = Load(s.catalog, s.tables[:1], connections, token=s.token, pid=s.pid())
+            load = Load(s.catalog, s.tables[:1], connections, token=s.token, pids=s.pids())
             measure(f"catalog: load a table, {connections} connections, 1/s", s, load)
     for connections in (1, 8):
         for s in servers:
-            load = Load(s.catalog, s.tables, connections, "POST", token=s.token, commit=True, pid=s.pid())
+            load = Load(s.catalog, s.tables, connections, "POST", token=s.token, commit=True, pids=s.pids())
             measure(f"catalog: commit properties, {connections} connections, 1/s", s, load)
 
 
@@ -243,16 +244,16 @@ def starts(binary):
     os.makedirs(directory)
     server = Firn(binary, directory)
     record("start to ready, empty, ms", "firn", server.start() * 1000)
-    record("RssAnon idle, empty, MiB", "firn", anonymous_mib(server.pid()))
+    record("RssAnon idle, empty, MiB", "firn", anonymous_mib(server.pids()))
     server.make_bucket()
     targets = [server.presign("PUT", f"/{BUCKET}/{i:08d}") for i in range(OBJECTS)]
-    load = Load(server.url, targets, 64, "PUT", 100, count=OBJECTS, pid=server.pid(), seconds=120)
+    load = Load(server.url, targets, 64, "PUT", 100, count=OBJECTS, pids=server.pids(), seconds=120)
     server.stop(signal.SIGKILL)
     assert load.requests >= OBJECTS and not load.failed, f"{load.failed} of {load.requests} PUTs failed, {OBJECTS} were wanted"
     record(f"start to ready, {OBJECTS:,} objects, after kill -9, ms", "firn", server.start() * 1000)
-    record(f"RssAnon idle, {OBJECTS:,} objects, MiB", "firn", anonymous_mib(server.pid()))
+    record(f"RssAnon idle, {OBJECTS:,} objects, MiB", "firn", anonymous_mib(server.pids()))
     reads = [server.presign("GET", f"/{BUCKET}/{i * 997 % OBJECTS:08d}") for i in range(KEYS)]
-    busy = Load(server.url, reads, 200, pid=server.pid())
+    busy = Load(server.url, reads, 200, pids=server.pids())
     record(f"RssAnon, {OBJECTS:,} objects, 200 connections reading, MiB", "firn", busy.anonymous_mib)
     server.stop()
 
@@ -306,7 +307,7 @@ def main():
         for _ in range(REPEAT):
             for phase in (get_small, put_small, list_keys, large, catalog):
                 phase(servers, nginx.url)
-        record("RssAnon after all this, MiB", "firn", anonymous_mib(ours.pid()))
+        record("RssAnon after all this, MiB", "firn", anonymous_mib(ours.pids()))
         ours.stop()
         starts(binary)
     finally:

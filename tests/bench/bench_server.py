@@ -103,38 +103,42 @@ class Server:
 
     # ---- the process ----
 
-    def pid(self):
-        """Of whoever listens on the S3 port of this machine; None: elsewhere, or not ours to see."""
+    def pids(self):
+        """Of those who listen on the S3 port of this machine; none: it is elsewhere, or not ours to see."""
         address = urllib.parse.urlsplit(self.url)
         if address.hostname not in ("127.0.0.1", "localhost", "::1"):
-            return None
+            return []
         inodes = set()
         for table in ("/proc/net/tcp", "/proc/net/tcp6"):
             with open(table) as lines:
                 for words in (line.split() for line in list(lines)[1:]):
                     if words[3] == "0A" and int(words[1].split(":")[1], 16) == address.port:
                         inodes.add(f"socket:[{words[9]}]")
+        found = []
         for pid in filter(str.isdigit, os.listdir("/proc")):
             try:
                 if any(os.readlink(f"/proc/{pid}/fd/{fd}") in inodes for fd in os.listdir(f"/proc/{pid}/fd")):
-                    return int(pid)
+                    found.append(int(pid))
             except OSError:
                 continue
-        return None
+        return found
 
 
-def cpu_seconds(pid):
-    with open(f"/proc/{pid}/stat") as f:
-        words = f.read().rsplit(")", 1)[1].split()
-    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+def cpu_seconds(pids):
+    total = 0
+    for pid in pids:
+        with open(f"/proc/{pid}/stat") as f:
+            words = f.read().rsplit(")", 1)[1].split()
+        total += int(words[11]) + int(words[12])
+    return total / os.sysconf("SC_CLK_TCK")
 
 
-def anonymous_mib(pid):
-    with open(f"/proc/{pid}/status") as f:
-        for line in f:
-            if line.startswith("RssAnon:"):
-                return int(line.split()[1]) / 1024
-    return 0.0
+def anonymous_mib(pids):
+    total = 0
+    for pid in pids:
+        with open(f"/proc/{pid}/status") as f:
+            total += sum(int(line.split()[1]) for line in f if line.startswith("RssAnon:"))
+    return total / 1024
 
 
 def free_port():
@@ -179,8 +183,8 @@ class Firn(Server):
             self.process.wait(60)
         self.process = None
 
-    def pid(self):
-        return self.process.pid
+    def pids(self):
+        return [self.process.pid]
 
     def counters(self):
         """firn_NAME_total and firn_NAME as {NAME: value}."""

@@ -227,7 +227,11 @@ def test_s3api_a_multipart_upload_by_hand(aws, store, bucket, home):
     assert done["ETag"].endswith('-2"') and store.head_object(Bucket="cli", Key="parts/o")["ContentLength"] == 5 * MIB + 1
     assert aws.api("head-object", "--bucket", "cli", "--key", "parts/o", "--part-number", 2)["PartsCount"] == 2
     upload = aws.api("create-multipart-upload", "--bucket", "cli", "--key", "parts/no")["UploadId"]
-    aws.api("abort-multipart-upload", "--bucket", "cli", "--key", "parts/no", "--upload-id", upload)
+    where = ["--bucket", "cli", "--key", "parts/no", "--upload-id", upload]
+    copy = [*where, "--part-number", 1, "--copy-source", "cli/parts/o", "--copy-source-range", "bytes=0-9", "--copy-source-if-match"]
+    assert "PreconditionFailed" in aws.fails("s3api", "upload-part-copy", *copy, '"another"')
+    assert aws.api("upload-part-copy", *copy, done["ETag"])["CopyPartResult"]["ETag"] == '"' + hashlib.md5(b"1" * 10).hexdigest() + '"'
+    aws.api("abort-multipart-upload", *where)
     assert "Uploads" not in store.list_multipart_uploads(Bucket="cli") and keys(store, "cli", "parts/") == ["parts/o"]
 
 

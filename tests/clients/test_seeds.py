@@ -15,13 +15,13 @@ import time
 import urllib.error
 import urllib.request
 
-import boto3
 import botocore.exceptions
 import pandas as pd
 import pyarrow as pa
 import pytest
-from conftest import duck_connect
+from ducks import duck_connect, duck_open
 from firn_server import ROOT, Server
+from pyiceberg.types import StringType
 
 KEYS_003 = ("lakehouse_key", "lakehouse_secret")
 USER_004 = ("lingokidsadmin", "lingokidsadmin")
@@ -306,7 +306,8 @@ def build_staging_and_marts(connection):
 
 def check_marts(connection, rows):
     """The document's tests 4 and 5, and its schema.yml, with the sums of the source."""
-    assert connection.execute("SELECT count(*), count(DISTINCT order_id), count(customer_id), count(order_date) FROM lake.staging.stg_sales").fetchone() == (len(rows),) * 4
+    query = "SELECT count(*), count(DISTINCT order_id), count(customer_id), count(order_date) FROM lake.staging.stg_sales"
+    assert connection.execute(query).fetchone() == (len(rows),) * 4
     found = dict(connection.execute("SELECT region, round(sum(revenue), 2) FROM lake.marts.daily_revenue GROUP BY region ORDER BY 2 DESC").fetchall())
     source = {}
     for row in rows:
@@ -373,7 +374,6 @@ def test_003_git_branches_are_namespaces_and_schema_changes_roll_back(seed_003):
     dev = catalog.load_table("dev_analytics.t")
     before = dev.current_snapshot().snapshot_id
     with dev.update_schema() as change:
-        from pyiceberg.types import StringType
         change.add_column("note", StringType())
     dev.append(pa.table({"id": [3], "note": ["new"]}))
     assert catalog.load_table("prod_analytics.t").schema().column_names == ["id"]
@@ -410,7 +410,8 @@ def put_json(s3, bucket, documents):
 
 def events(count):
     for i in range(count):
-        yield f"events/2025/01/{i % 28 + 1:02}/event_{i:05}.json", {"event_id": i, "user_id": i % 97, "activity_id": i % 13, "name": "activity_enter" if i % 3 else "activity_exit"}
+        document = {"event_id": i, "user_id": i % 97, "activity_id": i % 13, "name": "activity_enter" if i % 3 else "activity_exit"}
+        yield f"events/2025/01/{i % 28 + 1:02}/event_{i:05}.json", document
 
 
 def test_004_the_user_of_minio_and_its_three_buckets(seed_004):
@@ -435,7 +436,7 @@ def test_004_thousands_of_small_files_are_listed_and_merged(seed_004, extension_
         merged = list(pool.map(lambda k: json.load(s3.get_object(Bucket="raw-events", Key=k)["Body"]), keys))
     assert sorted(m["event_id"] for m in merged) == list(range(3000))
     s3.put_object(Bucket="raw-events", Key="bronze/bronze_events.json", Body="\n".join(map(json.dumps, merged)).encode())
-    connection = duck_json(seed_004, extension_directory)
+    connection = duck_open(seed_004, extension_directory, USER_004)
     whole, small = ("read_json('s3://raw-events/bronze/bronze_events.json')", "read_json('s3://raw-events/events/2025/01/0[1-3]/*.json')")
     assert connection.execute(f"SELECT count(*), sum(event_id) FROM {whole}").fetchone() == (3000, 2999 * 1500)
     assert connection.execute(f"SELECT count(*) FROM {small}").fetchone()[0] == sum(m["event_id"] % 28 < 3 for m in merged)
@@ -443,17 +444,6 @@ def test_004_thousands_of_small_files_are_listed_and_merged(seed_004, extension_
                                   JOIN read_json('s3://raw-activities/*.json') a USING (activity_id) GROUP BY 1 ORDER BY 1""").fetchall()
     assert dict(rows) == {"ES": sum(m["user_id"] % 2 for m in merged), "US": sum(1 - m["user_id"] % 2 for m in merged)}
     connection.close()
-
-
-def duck_json(server, extension_directory):
-    import duckdb
-    import duckdb_extensions
-    connection = duckdb.connect(config={"autoinstall_known_extensions": False, "autoload_known_extensions": False, "extension_directory": extension_directory})
-    duckdb_extensions.import_extension("httpfs", con=connection)
-    connection.load_extension("httpfs")
-    endpoint = server.url.removeprefix("http://")
-    connection.execute(f"CREATE SECRET (TYPE s3, KEY_ID '{USER_004[0]}', SECRET '{USER_004[1]}', ENDPOINT '{endpoint}', URL_STYLE 'path', USE_SSL false)")
-    return connection
 
 
 def test_004_a_sensor_sees_every_file_once(seed_004):
@@ -516,15 +506,19 @@ def test_002_layers_by_run_date_and_a_backfill(pipeline_user, tmp_path):
     for date in dates + dates[5:8]:  # a backfill of three days
         assert ingest(s3, date, 24, tmp_path) == (25, 24)
     for layer in ("bronze", "silver"):
-        pages = s3.get_paginator("list_objects_v2").paginate(Bucket="de-lake", Prefix=f"{layer}/source=openmeteo/", Delimiter="/", PaginationConfig={"PageSize": 50})
+        pages = s3.get_paginator("list_objects_v2").paginate(Bucket="de-lake", Prefix=f"{layer}/source=openmeteo/", Delimiter="/",
+                                                            PaginationConfig={"PageSize": 50})
         found = [p["Prefix"] for page in pages for p in page.get("CommonPrefixes", [])]
         assert found == [f"{layer}/source=openmeteo/run_date={d}/" for d in dates]
     silver = [s3.get_object(Bucket="de-lake", Key=f"silver/source=openmeteo/run_date={d}/clean.parquet")["Body"].read() for d in dates[:2]]
     for date, body in zip(dates, silver):  # week 6: gold, two partitions
         gold = pd.read_parquet(io.BytesIO(body)).rename(columns={"temperature": "temperature_c"}).to_parquet()
         s3.put_object(Bucket="de-lake", Key=f"gold/fact_weather/run_date={date}/part.parquet", Body=gold)
-    counts = [len(pd.read_parquet(io.BytesIO(s3.get_object(Bucket="de-lake", Key=f"gold/fact_weather/run_date={d}/part.parquet")["Body"].read()))) for d in dates[:2]]
-    assert counts == [24, 24]
+    s3.download_file("de-lake", f"bronze/source=openmeteo/run_date={dates[50]}/raw.json", str(tmp_path / "back.json"))
+    assert json.loads((tmp_path / "back.json").read_text())["hourly"][23]["time"] == f"{dates[50]}T23:00"
+    for date in dates[:2]:
+        body = s3.get_object(Bucket="de-lake", Key=f"gold/fact_weather/run_date={date}/part.parquet")["Body"].read()
+        assert len(pd.read_parquet(io.BytesIO(body))) == 24
 
 
 def test_002_least_privilege_is_kept(pipeline_user):

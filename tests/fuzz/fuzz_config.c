@@ -1,5 +1,4 @@
 /* fuzz_config.c - a configuration file of any bytes: refused, or read into settings whose numbers are within their bounds; and a refusal says why. */
-#define _GNU_SOURCE
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>

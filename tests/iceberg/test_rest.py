@@ -13,7 +13,8 @@ ENDPOINTS = {
     f"GET {NS}", f"POST {NS}", f"GET {NS}/{{namespace}}", f"HEAD {NS}/{{namespace}}", f"DELETE {NS}/{{namespace}}", f"POST {NS}/{{namespace}}/properties",
     f"GET {TABLES}", f"POST {TABLES}", f"GET {TABLES}/{{table}}", f"HEAD {TABLES}/{{table}}", f"POST {TABLES}/{{table}}", f"DELETE {TABLES}/{{table}}",
     f"GET {TABLES}/{{table}}/credentials", f"POST {TABLES}/{{table}}/metrics", f"POST {NS}/{{namespace}}/register", "POST /v1/{prefix}/tables/rename",
-    "POST /v1/{prefix}/transactions/commit",
+    "POST /v1/{prefix}/transactions/commit", f"GET {VIEWS}", f"POST {VIEWS}", f"GET {VIEWS}/{{view}}", f"HEAD {VIEWS}/{{view}}", f"POST {VIEWS}/{{view}}", f"DELETE {VIEWS}/{{view}}",
+    f"POST {NS}/{{namespace}}/register-view", "POST /v1/{prefix}/views/rename",
 }
 
 
@@ -25,8 +26,7 @@ def test_config_names_prefix_separator_and_exactly_what_is_served(lake, base):
     config = rest.raw("GET", f"{base}/v1/config?warehouse=lakehouse").json()
     assert config["overrides"] == {"prefix": "lakehouse", "namespace-separator": "%1F"}
     assert config["defaults"]["default-base-location"] == "s3://lakehouse"
-    served = [e for e in config["endpoints"] if "/views" not in e]
-    assert set(served) == ENDPOINTS and len(served) == len(ENDPOINTS)
+    assert set(config["endpoints"]) == ENDPOINTS and len(config["endpoints"]) == len(ENDPOINTS)
     assert rest.ok("GET", "/namespaces")["next-page-token"] is None
 
 
