@@ -118,7 +118,6 @@ static void on_data(struct http_request *http, struct str piece)
 {
     struct rest_request *req = request_of(http);
 
-    METRIC_ADD(http_bytes_in, piece.len);
     if (!req->text) return;
     buf_str(req->text, piece);
     const struct err e = buf_err(req->text);

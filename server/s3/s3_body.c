@@ -12,7 +12,6 @@
 #include "server/s3/s3_ops.h"
 #include "storage/base/encode.h"
 #include "storage/base/limits.h"
-#include "storage/base/metrics.h"
 
 struct body_state {
     struct s3_checksum checksum;
@@ -251,7 +250,6 @@ struct err s3_body_begin(struct s3_request *req)
 static struct err take(struct s3_request *req, struct str bytes)
 {
     req->received += bytes.len;
-    METRIC_ADD(http_bytes_in, bytes.len);
     if (req->writer) return body_writer_write(req->writer, bytes);
     if (!req->text) return OK;
     buf_str(req->text, bytes);

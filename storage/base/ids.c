@@ -57,18 +57,24 @@ void ids_base32(char *out, size_t digits)
     random_digits(out, digits, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", 32);
 }
 
+/* Numbers for uids come 64 at a time: one system call each would be paid by every small write. */
+enum { POOL_NUMBERS = 64 };
+
 struct uid ids_uid(void)
 {
-    /* guards: last_ms, last_low. A leaf: nothing is called while it is held, so it has no level. */
+    /* guards: the rest. A leaf: no other lock is taken while it is held, so it has no level. */
     static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-    static uint64_t last_ms, last_low;
-    uint64_t random;
+    static uint64_t last_ms, last_low, pool[POOL_NUMBERS];
+    static unsigned left;
     struct uid uid;
-
-    ids_random(&random, sizeof(random));
     const uint64_t now_ms = (uint64_t)clock_now_ms();
 
     pthread_mutex_lock(&lock);
+    if (left == 0) {
+        ids_random(pool, sizeof(pool));
+        left = POOL_NUMBERS;
+    }
+    const uint64_t random = pool[--left];
     if (now_ms > last_ms) {
         last_ms = now_ms;
         last_low = random >> 1;

@@ -1,4 +1,4 @@
-"""Spark 4 with Iceberg 1.11 and vended keys. Run by `make clients` alone (Spark and its jars are 600 MB): its name is not one that pytest finds by itself."""
+"""Spark 4 with Iceberg 1.11 and vended keys. Run by `make clients` alone (600 MB to install): pytest finds no file of this name by itself."""
 import concurrent.futures
 import datetime
 import time
@@ -42,8 +42,8 @@ def test_namespaces_with_properties(sql):
 
 def test_a_partitioned_table_is_written_with_vended_keys(spark, sql, store):
     sql("CREATE TABLE db.events (id BIGINT, kind STRING, day DATE, amount DOUBLE) USING iceberg PARTITIONED BY (kind, months(day))")
-    spark.range(300_000).selectExpr("id", "concat('k', id % 5) AS kind", "date_add(DATE '2026-01-01', cast(id % 60 AS INT)) AS day", "id * 0.5 AS amount") \
-        .writeTo("db.events").append()
+    columns = ["id", "concat('k', id % 5) AS kind", "date_add(DATE '2026-01-01', cast(id % 60 AS INT)) AS day", "id * 0.5 AS amount"]
+    spark.range(300_000).selectExpr(*columns).writeTo("db.events").append()
     assert sql("SELECT count(*), sum(id), sum(amount) FROM db.events") == [(300_000, 299_999 * 150_000, 299_999 * 75_000.0)]
     assert sql("SELECT count(*) FROM db.events WHERE kind = 'k3' AND day < DATE '2026-02-01'") == sql(
         "SELECT count(*) FROM range(300000) WHERE id % 5 = 3 AND id % 60 < 31")
@@ -123,7 +123,8 @@ def test_expire_and_rewrite_procedures(spark, sql, store):
     deleted = sql(f"CALL lake.system.expire_snapshots(table => 'db.upkeep', older_than => TIMESTAMP '{tomorrow}', retain_last => 1)")[0]
     left = [k for k in keys(store, "db.upkeep", spark) if "/data/" in k]
     assert deleted[0] == 6 and len(data) == 7 and len(left) == 1
-    assert sql("SELECT count(*), sum(n) FROM db.upkeep") == [(6, 15)] and sql("SELECT count(*) FROM db.upkeep.snapshots") == [(1,)]
+    assert sql("SELECT count(*), sum(n) FROM db.upkeep") == [(6, 15)]
+    assert sql("SELECT count(*) FROM db.upkeep.snapshots") == [(1,)]
     store.put_object(Bucket="lakehouse", Key=left[0].rsplit("/", 1)[0] + "/orphan.parquet", Body=b"nobody's")
     orphans = sql("CALL lake.system.remove_orphan_files(table => 'db.upkeep', dry_run => true, prefix_listing => true, "
                   f"older_than => TIMESTAMP '{datetime.datetime.now() - datetime.timedelta(days=2)}')")
