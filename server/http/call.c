@@ -108,7 +108,8 @@ enum call_next call_end(struct http_call *call)
     }
     if (call->then) return CALL_WAITS;
     if (!http_is_answered(&call->req)) {
-        LOG_ERROR("a request was not answered", STRF("request", call->req.id), STRF("app", call->req.app->name));
+        LOG_ERROR("a request was not answered", STRF("request", call->req.id),
+                  STRF("app", call->req.app->name));
         answer_plain(call, 500, "internal error");
     }
     return CALL_ANSWER;

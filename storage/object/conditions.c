@@ -107,12 +107,10 @@ struct err conditions_write(const struct conditions *c, const struct object_info
 
     if (c->if_match.data) {
         if (!current) return FAIL(ERR_NO_SUCH_KEY, err_text(ERR_NO_SUCH_KEY));
-        if (!names(c->if_match, current, false))
-            return FAIL(ERR_PRECONDITION, FAILED("If-Match"));
+        if (!names(c->if_match, current, false)) return FAIL(ERR_PRECONDITION, FAILED("If-Match"));
     } else if (current) {
         TRY(check_unmodified(c->if_unmodified_since, current));
     }
-    if (c->if_none_match.data && current)
-        return FAIL(ERR_PRECONDITION, FAILED("If-None-Match"));
+    if (c->if_none_match.data && current) return FAIL(ERR_PRECONDITION, FAILED("If-None-Match"));
     return OK;
 }

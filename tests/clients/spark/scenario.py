@@ -134,8 +134,8 @@ def test_expire_and_rewrite_procedures(spark, sql, store):
 def test_schema_and_partition_evolution(sql):
     sql("CREATE TABLE db.evolve (id INT, a STRING, day DATE) USING iceberg PARTITIONED BY (day)")
     sql("INSERT INTO db.evolve VALUES (1, 'x', DATE '2026-01-01')")
-    for change in ("ADD COLUMN b DOUBLE", "RENAME COLUMN a TO c", "ALTER COLUMN id TYPE BIGINT", "ALTER COLUMN b FIRST", "ADD PARTITION FIELD bucket(4, id)",
-                   "REPLACE PARTITION FIELD day WITH months(day)", "SET TBLPROPERTIES ('write.parquet.compression-codec'='zstd')"):
+    for change in ("ADD COLUMN b DOUBLE", "RENAME COLUMN a TO c", "ALTER COLUMN id TYPE BIGINT", "ALTER COLUMN b FIRST",
+                   "ADD PARTITION FIELD bucket(4, id)", "REPLACE PARTITION FIELD day WITH months(day)", "SET TBLPROPERTIES ('write.parquet.compression-codec'='zstd')"):
         sql(f"ALTER TABLE db.evolve {change}")
     sql("INSERT INTO db.evolve VALUES (2.5, 5000000000, 'y', DATE '2026-02-01')")
     assert sorted(sql("SELECT id, c, b FROM db.evolve"), key=str) == sorted([(1, "x", None), (5_000_000_000, "y", 2.5)], key=str)
