@@ -341,6 +341,14 @@ void checkpoint_main(void *meta)
     }
 }
 
+void checkpoint_ask(struct meta *m)
+{
+    mutex_lock(&m->queue_lock);
+    m->is_freeze_wanted = true;
+    if (m->is_committer_waiting) cond_signal(&m->has_work);
+    mutex_unlock(&m->queue_lock);
+}
+
 struct err meta_checkpoint(struct meta *m)
 {
     const uint64_t wanted = atomic_load(&m->published);

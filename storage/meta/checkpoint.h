@@ -19,6 +19,8 @@
 
 /* Of the committer, between batches, with queue_lock held. */
 void checkpoint_freeze_if_due_locked(struct meta *m);
+/* Have one made soon, if there is anything to carry. Does not wait. */
+void checkpoint_ask(struct meta *m);
 /* Both memtables are full: nothing can be run until a checkpoint is done. */
 bool checkpoint_is_full_locked(const struct meta *m);
 

@@ -87,7 +87,7 @@ static struct err enqueue(struct meta *m, struct meta_work *work)
 
 void meta_submit(struct meta *m, struct meta_work *work)
 {
-    struct err e = work->is_freeing ? OK : disk_admit(m);
+    struct err e = disk_admit(m, work->is_freeing);
     if (!e.code) e = txn_dry_run(m, work->fn, work->arg);
     if (!e.code) e = enqueue(m, work);
     if (e.code) work->done(work->arg, e);
@@ -247,8 +247,11 @@ static bool work_run(struct run *run, struct meta_work *w)
     if (d == NO_ROOM && run->batch->records) return false;
     if (d == NO_ROOM) {
         struct err e = turn(run);
-        if (!e.code && decide(run, w) == NO_ROOM)
-            e = FAIL(ERR_TOO_LARGE, "the transaction is larger than a journal segment");
+        if (!e.code && decide(run, w) == NO_ROOM) {
+            e = journal_is_cramped(run->m->journal)
+                ? FAIL(ERR_NO_SPACE, "the disk is full, and the journal has no room for this")
+                : FAIL(ERR_TOO_LARGE, "the transaction is larger than a journal segment");
+        }
         if (e.code) w->outcome = err_keep(e, w->why, sizeof(w->why));
     }
     if (w->is_background) {

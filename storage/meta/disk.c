@@ -3,16 +3,23 @@
  *
  * Below a floor of free space only work that frees some is admitted, so that the room left is for its journal and for checkpoints. When
  * even these find none, the ballast, a file of one segment's size, is given up; it is taken again when there is room.
+ *
+ * Segments and volumes' space come back only behind a checkpoint. So where space is short one is asked for once a second, before the rows that
+ * wait in memory are more than the floor can take up in LMDB, and below it, so that what was deleted comes back.
  */
 #include <stdio.h>
 
 #include "storage/base/clock.h"
 #include "storage/base/log.h"
 #include "storage/base/sysio.h"
+#include "storage/meta/checkpoint.h"
 #include "storage/meta/embedded.h"
 
 #define LOOK_MS                                                                                              \
     100 /* a statvfs this often costs nothing; at 1 GB/s a floor of 256 MiB is not passed in between */
+
+#define ASK_MS                                                                                               \
+    1000 /* a checkpoint of a few rows is a few flushes; deletes write little journal in a second */
 
 void disk_look(struct meta *m)
 {
@@ -29,13 +36,31 @@ void disk_look(struct meta *m)
     else LOG_INFO("the disk has room again", U64("free", available));
 }
 
-struct err disk_admit(struct meta *m)
+/* Rows take up to twice their bytes in LMDB, whose pages are half full at worst. */
+static bool is_short(struct meta *m)
+{
+    return atomic_load(&m->disk_free) < m->options.disk_floor_bytes + 2 * atomic_load(&m->memtable_bytes);
+}
+
+static void ask_for_checkpoint(struct meta *m, uint64_t now)
+{
+    uint64_t asked = atomic_load(&m->disk_asked_ms);
+
+    if (now - asked < ASK_MS || m->options.is_checkpoint_manual) return;
+    if (atomic_load(&m->checkpointed) == atomic_load(&m->published)) return;
+    if (atomic_compare_exchange_strong(&m->disk_asked_ms, &asked, now)) checkpoint_ask(m);
+}
+
+struct err disk_admit(struct meta *m, bool is_freeing)
 {
     uint64_t looked = atomic_load_explicit(&m->disk_looked_ms, memory_order_relaxed);
     const uint64_t now = clock_mono_ms();
 
-    if (now - looked >= LOOK_MS && atomic_compare_exchange_strong(&m->disk_looked_ms, &looked, now))
+    if (now - looked >= LOOK_MS && atomic_compare_exchange_strong(&m->disk_looked_ms, &looked, now)) {
         disk_look(m);
+        if (is_short(m)) ask_for_checkpoint(m, now);
+    }
+    if (is_freeing) return OK;
     return atomic_load(&m->is_below_floor) ? FAIL(ERR_NO_SPACE, "the disk is almost full") : OK;
 }
 
@@ -44,6 +69,16 @@ struct err disk_admit(struct meta *m)
 static void ballast_path(const struct meta *m, char out[SEGMENT_PATH_MAX])
 {
     (void)snprintf(out, SEGMENT_PATH_MAX, "%s/ballast", m->dir);
+}
+
+void disk_ballast_find(struct meta *m)
+{
+    char path[SEGMENT_PATH_MAX];
+    struct stat st;
+
+    ballast_path(m, path);
+    const bool is_there = !sys_stat(path, &st).code;
+    atomic_store(&m->has_ballast, is_there && (uint64_t)st.st_size >= m->options.segment_bytes);
 }
 
 void disk_ballast_take(struct meta *m)

@@ -27,7 +27,6 @@
 #include "storage/meta/recover.h"
 
 #define SEGMENT_BYTES_DEFAULT (64 * MIB)
-#define SEGMENT_BYTES_MIN (256 * KIB)
 #define SEGMENT_BYTES_STEP 4096
 #define CHECKPOINT_ROWS_DEFAULT (32 * MIB)
 #define CHECKPOINT_LOG_DEFAULT (256 * MIB)
@@ -152,6 +151,8 @@ static struct err replay(struct meta *m)
         LOG_INFO("journal replayed", U64("batches", found.batches), U64("transactions", found.transactions),
                  U64("rows", found.rows), U64("ms", clock_mono_ms() - began));
     }
+    const struct err e = journal_open(m->segments, found.end.batch, &m->journal);
+    if (e.code != ERR_NO_SPACE || !disk_ballast_give(m)) return e;
     return journal_open(m->segments, found.end.batch, &m->journal);
 }
 
@@ -177,6 +178,7 @@ static struct err open_all(struct meta *m, const struct meta_options *options)
     TRY(options_fill(m, options));
     TRY(memory_take(m));
     TRY(dir_take(m));
+    disk_ballast_find(m);
     TRY(replay(m));
     disk_look(m);
     disk_ballast_take(m);

@@ -106,7 +106,7 @@ struct meta {
     _Atomic uint64_t published, checkpointed;
     _Atomic uint64_t batch_durable;
     _Atomic uint64_t transactions, batches, memtable_bytes, memtable_rows;
-    _Atomic uint64_t disk_free, disk_total, disk_looked_ms;
+    _Atomic uint64_t disk_free, disk_total, disk_looked_ms, disk_asked_ms;
     atomic_bool is_below_floor, has_ballast;
     uint8_t journal_id[16];
 };
@@ -135,8 +135,9 @@ void meta_stop(struct meta *m, const char *why);
 
 /* ---- disk.c ---- */
 void disk_look(struct meta *m); /* now */
-/* ERR_NO_SPACE below the floor. Looks again every so often. */
-struct err disk_admit(struct meta *m);
+/* ERR_NO_SPACE below the floor, unless it is freeing. Looks again every so often, and asks for a checkpoint when space is short. */
+struct err disk_admit(struct meta *m, bool is_freeing);
+void disk_ballast_find(struct meta *m);  /* at the start: is it there from before? */
 void disk_ballast_take(struct meta *m);  /* make it, if there is room */
 bool disk_ballast_give(struct meta *m);  /* false: there was none */
 

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "storage/base/clock.h"
 #include "storage/base/encode.h"
 #include "storage/base/limits.h"
 #include "storage/base/sysio.h"
@@ -77,6 +78,55 @@ TEST(below_the_floor_only_freeing_work_is_admitted)
     meta_close(m);
     m = open_with(dir, (struct meta_options){ 0 });
     CHECK_OK(meta_run(m, put_x, "a"));
+    meta_close(m);
+}
+
+/* Segments go only behind a checkpoint, so whoever deletes to make room must not have to wait until much was written. */
+TEST(below_the_floor_a_checkpoint_is_made_without_being_due)
+{
+    struct meta *m = open_with(test_dir(), (struct meta_options){ .disk_floor_bytes = 1024 * TIB });
+    const uint64_t deadline = clock_mono_ms() + 10000;
+    struct meta_positions now;
+
+    CHECK_OK(meta_run_freeing(m, put_x, "a"));
+    do {
+        CHECK_ERR(meta_run(m, put_x, "b"), ERR_NO_SPACE);
+        now = meta_positions(m);
+    } while (now.checkpointed < now.published && clock_mono_ms() < deadline);
+    CHECK_U64(now.checkpointed, now.published);
+    meta_close(m);
+}
+
+TEST(the_ballast_is_known_after_a_restart_on_a_full_disk)
+{
+    const char *dir = test_dir();
+    struct meta *m = open_with(dir, (struct meta_options){ 0 });
+
+    CHECK(atomic_load(&m->has_ballast));
+    meta_close(m);
+    m = open_with(dir, (struct meta_options){ .disk_floor_bytes = 1024 * TIB });
+    CHECK(atomic_load(&m->has_ballast));
+    CHECK(disk_ballast_give(m) && !disk_ballast_give(m));
+    meta_close(m);
+}
+
+/* Recovery cuts the old journal's end with the first call for space; the second one is for the new segment. */
+TEST(a_start_without_room_for_a_whole_segment_makes_a_small_one)
+{
+    const char *dir = test_dir();
+    const struct meta_options options = { .segment_bytes = 4 * MIB };
+    struct meta *m = open_with(dir, options);
+
+    CHECK_OK(meta_run(m, put_x, "a"));
+    meta_close(m);
+    fault_arm(FAULT_SPACE, 1, ENOSPC);
+    m = open_with(dir, options);
+    CHECK(fault_disarm());
+    CHECK(has_row(m, "a"));
+    CHECK_OK(meta_run(m, put_x, "b"));
+    meta_close(m);
+    m = open_with(dir, options);
+    CHECK(has_row(m, "a") && has_row(m, "b"));
     meta_close(m);
 }
 

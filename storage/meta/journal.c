@@ -6,7 +6,8 @@
  *   IDLE --(wanted)--> MAKING --> READY --(turn takes it)--> MAKING (the one after it)
  *                        \--> FAILED --(turn reports it)--> IDLE
  *
- * A failed id is not tried again: its file may be half there.
+ * A failed id is not tried again: its file may be half there. Where a whole segment finds no room a small one may, and what it takes to delete
+ * and to make a checkpoint fits in it: so a full disk still has a way out.
  *
  * Cutting away (J3): a write that failed may all the same have left a whole batch behind, which recovery would believe. So
  * its header is written over with zeros, and flushed, before the failure is told. If either step fails, nobody knows.
@@ -59,6 +60,15 @@ uint64_t journal_batch_max(uint64_t segment_bytes)
 
 /* ---- the next segment ---- */
 
+static struct err create(struct journal *j, bool is_zeroed, struct segment *ret)
+{
+    const uint64_t bytes = segments_bytes_each(j->segments);
+    const struct err e = segments_create(j->segments, bytes, is_zeroed, &j->is_closing, ret);
+
+    if (e.code != ERR_NO_SPACE || bytes == SEGMENT_BYTES_MIN) return e;
+    return segments_create(j->segments, SEGMENT_BYTES_MIN, is_zeroed, &j->is_closing, ret);
+}
+
 static void make_next(void *arg)
 {
     struct journal *j = arg;
@@ -72,8 +82,7 @@ static void make_next(void *arg)
         j->state = NEXT_MAKING;
         mutex_unlock(&j->lock);
         struct segment made;
-        const struct err e = segments_create(j->segments, segments_next_id(j->segments), true, &j->is_closing,
-                                             &made);
+        const struct err e = create(j, true, &made);
         mutex_lock(&j->lock);
         j->state = e.code ? NEXT_FAILED : NEXT_READY;
         if (e.code) j->failure = err_keep(e, j->why, sizeof(j->why));
@@ -125,7 +134,7 @@ static struct err begin(struct journal *j)
 
     TRY(batch_init(&j->batch, journal_batch_max(segments_bytes_each(j->segments))));
     /* Not zeroed: the start does not wait for it, and its flushes cost more until the next one is there. */
-    TRY(segments_create(j->segments, segments_next_id(j->segments), false, &j->is_closing, &first));
+    TRY(create(j, false, &first));
     use_segment(j, &first);
     j->state = NEXT_WANTED;
     TRY(thread_start("segments", make_next, j, &j->thread));
@@ -208,7 +217,7 @@ struct err journal_turn(struct journal *j)
     struct segment next = { 0 };
 
     assert(!j->batch.records);
-    if (j->end.offset == JOURNAL_BLOCK)
+    if (j->end.offset == JOURNAL_BLOCK && !journal_is_cramped(j))
         return FAIL(ERR_TOO_LARGE, "the transaction is larger than a journal segment");
     TRY(take_next(j, &next));
     use_segment(j, &next);
@@ -271,6 +280,11 @@ struct err journal_append(struct journal *j, struct batch *b)
     METRIC_ADD(journal_transactions, b->records);
     METRIC_ADD(journal_bytes, span);
     return OK;
+}
+
+bool journal_is_cramped(const struct journal *j)
+{
+    return j->current.bytes < segments_bytes_each(j->segments);
 }
 
 struct journal_position journal_position(const struct journal *j)

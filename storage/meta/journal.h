@@ -19,7 +19,11 @@
 #ifndef STORAGE_META_JOURNAL_H
 #define STORAGE_META_JOURNAL_H
 
+#include "storage/base/limits.h"
 #include "storage/meta/segment.h"
+
+/* The smallest segment; on a full disk, where a whole one finds no room, one of this size is made. */
+#define SEGMENT_BYTES_MIN (256 * KIB)
 
 struct journal;
 
@@ -38,11 +42,13 @@ struct journal *journal_close(struct journal *j); /* what was appended is durabl
 /* The batch to gather into, empty: begun at the journal's end, with the room that its segment has left. */
 struct batch *journal_begin(struct journal *j);
 /* There is not enough room: begin the same batch, still empty, in the next segment. ERR_NO_SPACE and others: no segment could be made, nothing
- * has changed, and the next call tries again. ERR_TOO_LARGE: it is at the begin of a segment already. */
+ * has changed, and the next call tries again. ERR_TOO_LARGE: it is at the begin of a whole segment already. */
 struct err journal_turn(struct journal *j);
 /* Write the batch and make it durable. ERR_OUTCOME_UNKNOWN: the journal is stopped (J3). Other failures: nothing of it is there. */
 struct err journal_append(struct journal *j, struct batch *b);
 
+/* The current segment is a small one, for want of space. */
+bool journal_is_cramped(const struct journal *j);
 struct journal_position journal_position(const struct journal *j);
 uint64_t journal_bytes_appended(const struct journal *j); /* since it was opened */
 

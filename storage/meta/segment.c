@@ -162,7 +162,8 @@ uint64_t segments_bytes_each(const struct segment_set *s)
     return s->segment_bytes;
 }
 
-uint32_t segments_next_id(struct segment_set *s)
+/* The id that a segment made next may have. */
+static uint32_t next_id(struct segment_set *s)
 {
     mutex_lock(&s->lock);
     const uint32_t id = ++s->id_max;
@@ -213,17 +214,17 @@ static struct err fill(struct segment_set *s, struct segment *made, bool is_zero
     return sys_sync_dir(s->dir);
 }
 
-struct err segments_create(struct segment_set *s, uint32_t id, bool is_zeroed, const atomic_bool *is_stopping,
-                           struct segment *ret)
+struct err segments_create(struct segment_set *s, uint64_t bytes, bool is_zeroed,
+                           const atomic_bool *is_stopping, struct segment *ret)
 {
     char path[SEGMENT_PATH_MAX];
-    struct segment made = { .bytes = s->segment_bytes, .id = id, .fd = -1 };
+    struct segment made = { .bytes = bytes, .id = next_id(s), .fd = -1 };
 
     mutex_lock(&s->lock);
     const struct err reserved = reserve_locked(s);
     mutex_unlock(&s->lock);
     TRY(reserved);
-    segments_path(s, id, path);
+    segments_path(s, made.id, path);
     ids_random(&made.salt, sizeof(made.salt));
     TRY(sys_open(path, O_RDWR | O_CREAT | O_EXCL, 0600, &made.fd));
     const struct err e = fill(s, &made, is_zeroed, is_stopping);

@@ -34,15 +34,13 @@ struct segment {
 struct err segments_open(const char *dir, const uint8_t journal_id[16], uint64_t segment_bytes, struct segment_set **ret);
 struct segment_set *segments_close(struct segment_set *s); /* NULL is fine; returns NULL */
 
-/* Make a segment file with its header, durable with its name, but not of the set yet. With is_zeroed its blocks are written; this takes a while, and
- * ends early with ERR_CLOSED when *is_stopping becomes true. */
-struct err segments_create(struct segment_set *s, uint32_t id, bool is_zeroed, const atomic_bool *is_stopping,
-                           struct segment *ret);
+/* Make a segment file of that size with its header, durable with its name, but not of the set yet. With is_zeroed its blocks are written; this takes a
+ * while, and ends early with ERR_CLOSED when *is_stopping becomes true. */
+struct err segments_create(struct segment_set *s, uint64_t bytes, bool is_zeroed,
+                           const atomic_bool *is_stopping, struct segment *ret);
 void segments_add(struct segment_set *s, const struct segment *made);
 /* The journal writes to it no more: its descriptor is one of those kept for reading, and may be closed. */
 void segments_retire(struct segment_set *s, uint32_t id);
-/* The id that a segment made next may have. */
-uint32_t segments_next_id(struct segment_set *s);
 
 /* The path of a segment's file, in out. */
 #define SEGMENT_PATH_MAX 4096
