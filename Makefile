@@ -15,10 +15,10 @@ OUT    := $(BUILD)$(if $(SAN),/$(SAN))
 
 WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wconversion -Wno-sign-conversion \
             $(if $(WERROR),-Werror)
-CPPFLAGS := -I. -D_GNU_SOURCE $(shell pkg-config --cflags libxml-2.0)
+CPPFLAGS := -I. -D_GNU_SOURCE $(shell pkg-config --cflags libxml-2.0 libpq)
 CFLAGS   := -std=gnu17 -g -pthread -ffunction-sections -fdata-sections -fstack-protector-strong $(WARN)
 LDFLAGS  := -pthread -Wl,--gc-sections -Wl,--as-needed -Wl,-z,relro,-z,now
-LIBS     := -lmicrohttpd -llmdb -ljansson -luuid -lxml2 -lcrypto -lcurl -lpthread -lz \
+LIBS     := -lmicrohttpd -llmdb -ljansson -luuid -lxml2 -lcrypto -lcurl -lpthread -lz -lzstd -lsnappy \
             $(if $(wildcard storage/meta/pg.c),-lpq)
 
 ifeq ($(SAN),)
