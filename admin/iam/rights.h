@@ -1,0 +1,32 @@
+/*
+ * rights.h - the access check of the catalog and of management: does the caller hold a privilege there?
+ *
+ * A privilege is held on a thing when a role that the caller acts in has a grant of it, or of one that includes it, on that thing or on one around it (catalog.md 3.1). Root
+ * holds every privilege. The identities of s3.json hold what their actions at the thing's location stand for (rights.c has the table), so that one file serves both doors.
+ * A vended key holds nothing here.
+ */
+#ifndef ADMIN_IAM_RIGHTS_H
+#define ADMIN_IAM_RIGHTS_H
+
+#include "admin/iam/access.h"
+#include "admin/iam/privilege.h"
+#include "catalog/commit/securable.h"
+
+/* path NULL: on the service itself (root of all). OK or ERR_DENIED with a why for the log. */
+struct err rights_check(const struct caller *who, enum privilege p, const struct securable_path *path);
+bool rights_have(const struct caller *who, enum privilege p, const struct securable_path *path);
+
+/* Is there any right of the caller in that catalog, on it or on anything in it? path: of the catalog. */
+bool rights_see_catalog(const struct caller *who, const struct securable_path *path);
+
+/* The names of direct children of `parent` (no levels: of the catalog) that hold, somewhere at or below them, something granted to the caller: so that one who may read one
+ * table finds the way to it. In order of nothing; in the arena. */
+struct err rights_children_seen(const struct caller *who, struct rows *r, const struct securable_path *path, const struct ns_path *parent, struct arena *arena,
+                                struct str **ret, size_t *ret_count);
+
+/* May a caller do this at the S3 door to a file, by the privileges on the table in whose place it lies? TABLE_READ_DATA reads and lists, TABLE_WRITE_DATA writes and
+ * deletes too, nothing else counts. Also the live half of a vended key's check: its table must still be there (or not made yet, if it was vended for a staged
+ * create) and the principal must still have the privilege. OK or ERR_DENIED. */
+struct err rights_check_file(const struct caller *who, enum permission what, struct rows *r, struct str bucket, struct str key, struct arena *arena);
+
+#endif
