@@ -1,5 +1,5 @@
 /*
- * background.c - clearing up behind uploads and dropped tables.
+ * background.c - clearing up behind uploads and dropped tables, and keeping what is known of identities true.
  */
 #include "server/background.h"
 
@@ -11,19 +11,37 @@
 #include "storage/base/thread.h"
 #include "storage/object/multipart.h"
 
+static struct err clear_uploads(const struct background_options *o, bool *ret_more)
+{
+    return multipart_clear(o->store, ret_more);
+}
+
+static struct err purge_tables(const struct background_options *o, bool *ret_more)
+{
+    return purge_step(o->store, ret_more);
+}
+
+/* A change that another server made, or that could not be read when it was made. */
+static struct err refresh_identities(const struct background_options *o, bool *ret_more)
+{
+    *ret_more = false;
+    return iam_reload(o->iam);
+}
+
 static const struct job {
     const char *name;
-    struct err (*step)(struct store *s, bool *ret_more);
+    struct err (*step)(const struct background_options *o, bool *ret_more);
 } jobs[] = {
-    { "clear uploads", multipart_clear },
-    { "purge tables", purge_step },
+    { "clear uploads", clear_uploads },
+    { "purge tables", purge_tables },
+    { "refresh identities", refresh_identities },
 };
 #define JOB_COUNT (sizeof(jobs) / sizeof(jobs[0]))
 
 enum { PAUSE_MS = 1000 };
 
 struct background {
-    struct store *store;
+    struct background_options options;
     pthread_t thread;
     struct mutex lock;
     struct cond stop;
@@ -45,7 +63,7 @@ static bool run_jobs(struct background *b)
 
     for (size_t i = 0; i < JOB_COUNT && !is_stopping(b); i++) {
         bool more = false;
-        const struct err e = jobs[i].step(b->store, &more);
+        const struct err e = jobs[i].step(&b->options, &more);
         if (e.code != ERR_OK)
             LOG_WARN("background job failed, it will be tried again", STRF("job", jobs[i].name), ERRF(e));
         any_more |= e.code == ERR_OK && more;
@@ -71,12 +89,12 @@ static void run(void *arg)
     }
 }
 
-struct err background_start(struct store *s, struct background **ret)
+struct err background_start(const struct background_options *options, struct background **ret)
 {
     struct background *b = calloc(1, sizeof(*b));
 
     if (!b) return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
-    b->store = s;
+    b->options = *options;
     mutex_init(&b->lock, LOCK_SERVER);
     cond_init(&b->stop);
     const struct err e = thread_start("background", run, b, &b->thread);

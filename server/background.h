@@ -7,10 +7,17 @@
 #ifndef SERVER_BACKGROUND_H
 #define SERVER_BACKGROUND_H
 
+#include "admin/iam/iam.h"
 #include "storage/object/object.h"
 
+/* What jobs work on; all outlives the background. */
+struct background_options {
+    struct store *store;
+    struct iam *iam;
+};
+
 struct background;
-struct err background_start(struct store *s, struct background **ret);
+struct err background_start(const struct background_options *options, struct background **ret); /* options are copied */
 struct background *background_stop(struct background *b); /* waits for the step that runs; NULL is fine; returns NULL */
 
 #endif

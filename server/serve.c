@@ -18,7 +18,7 @@
 #include <sys/resource.h>
 
 #include "admin/iam/iam.h"
-#include "catalog/commit/catalog.h"
+#include "catalog/commit/securable.h"
 #include "server/background.h"
 #include "server/iceberg/iceberg.h"
 #include "server/manage/front.h"
@@ -138,6 +138,7 @@ static struct err open_identities(struct server *s)
         .identities_file = c->identities,
         .anonymous_principal = c->anonymous_principal,
         .is_new_store = s->is_new_store,
+        .meta = s->store.meta,
     };
 
     memcpy(o.store_id, s->store_id, sizeof(o.store_id));
@@ -181,7 +182,7 @@ static struct err ensure_all(struct server *s)
     for (size_t i = 0; i < s->config->buckets.count; i++) TRY(ensure_bucket(s, s->config->buckets.items[i]));
     for (size_t i = 0; i < s->config->catalogs.count; i++)
         TRY(ensure_catalog(s, s->config->catalogs.items[i]));
-    return OK;
+    return iam_bootstrap(s->iam);
 }
 
 /* ---- the edges ---- */
@@ -280,9 +281,10 @@ static struct err write_endpoints(struct server *s)
 static struct err open_all(struct server *s)
 {
     TRY(open_store(s));
+    TRY(securable_migrate(&s->store));
     TRY(open_identities(s));
     TRY(ensure_all(s));
-    TRY(background_start(&s->store, &s->background));
+    TRY(background_start(&(struct background_options){ .store = &s->store, .iam = s->iam }, &s->background));
     TRY(open_edges(s));
     return write_endpoints(s);
 }

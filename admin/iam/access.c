@@ -1,8 +1,8 @@
 /*
- * access.c - may this caller do that there?
+ * access.c - what the caller's own credential says of a file or bucket: the identities file's actions, a vended key's scope.
  *
- * One row a permission: which actions of an identities file allow it, and which right of a vended key. What no row allows is denied. A
- * vended key needs both: its own scope, and the right of the principal it was made for, so that it never opens more than
+ * One row a permission: which actions of an identities file allow it, which right of a vended key, which privilege on the file's table (rights.c). What no row allows is
+ * denied. A vended key needs both: its own scope, and the right of the principal it was made for, so that it never opens more than
  * its owner has (reliability.md C1).
  *
  * Keys are compared byte by byte in their decoded form, the same that the store uses. Prefixes of vended keys end with '/', and names of tables
@@ -15,7 +15,6 @@
 enum row_flag {
     ROW_ANYWHERE = 1 << 0, /* a grant somewhere is enough: what it shows is cut by other means */
     ROW_GLOBAL = 1 << 1,   /* of the server: only a grant for everything counts */
-    ROW_LOCATION = 1 << 2, /* key is a directory's, without its slash */
 };
 
 /* clang-format off */
@@ -23,25 +22,23 @@ static const struct row {
     const char *name;
     unsigned actions; /* any of these; Admin and root always */
     unsigned session; /* any of these rights; 0: never by a vended key */
+    enum privilege table; /* on the table in whose place the file lies, allows it too */
     unsigned flags;
 } rows[] = {
-    [PERM_PUBLIC]        = { "Public",        0,                            0,               0 },
-    [PERM_LIST_BUCKETS]  = { "ListBuckets",   ACTION_ANY,                   0,               ROW_ANYWHERE },
-    [PERM_CREATE_BUCKET] = { "CreateBucket",  0,                            0,               0 },
-    [PERM_DELETE_BUCKET] = { "DeleteBucket",  0,                            0,               0 },
-    [PERM_LIST]          = { "List",          ACTION_LIST,                  SESSION_LIST,    0 },
-    [PERM_READ]          = { "Read",          ACTION_READ,                  SESSION_READ,    0 },
-    [PERM_WRITE]         = { "Write",         ACTION_WRITE,                 SESSION_WRITE,   0 },
-    [PERM_DELETE]        = { "Delete",        ACTION_WRITE,                 SESSION_DELETE,  0 },
-    [PERM_READ_TAGS]     = { "ReadTags",      ACTION_READ | ACTION_TAGGING, SESSION_READ,    0 },
-    [PERM_WRITE_TAGS]    = { "WriteTags",     ACTION_TAGGING,               SESSION_WRITE,   0 },
-    [PERM_READ_CONFIG]   = { "ReadConfig",    ACTION_LIST,                  0,               0 },
-    [PERM_WRITE_CONFIG]  = { "WriteConfig",   0,                            0,               0 },
-    [PERM_READ_ACL]      = { "ReadAcl",       ACTION_READ_ACP,              0,               0 },
-    [PERM_CATALOG_LIST]  = { "CatalogList",   ACTION_READ,                  0,               ROW_LOCATION },
-    [PERM_CATALOG_READ]  = { "CatalogRead",   ACTION_READ,                  0,               ROW_LOCATION },
-    [PERM_CATALOG_WRITE] = { "CatalogWrite",  ACTION_WRITE,                 0,               ROW_LOCATION },
-    [PERM_SERVER_STATUS] = { "ServerStatus",  0,                            0,               ROW_GLOBAL },
+    [PERM_PUBLIC]        = { "Public",        0,                            0, PRIV_NONE,             0 },
+    [PERM_LIST_BUCKETS]  = { "ListBuckets",   ACTION_ANY,                   0, PRIV_NONE,             ROW_ANYWHERE },
+    [PERM_CREATE_BUCKET] = { "CreateBucket",  0,                            0, PRIV_NONE,             0 },
+    [PERM_DELETE_BUCKET] = { "DeleteBucket",  0,                            0, PRIV_NONE,             0 },
+    [PERM_LIST]          = { "List",          ACTION_LIST,                  SESSION_LIST, PRIV_TABLE_READ_DATA,  0 },
+    [PERM_READ]          = { "Read",          ACTION_READ,                  SESSION_READ, PRIV_TABLE_READ_DATA,  0 },
+    [PERM_WRITE]         = { "Write",         ACTION_WRITE,                 SESSION_WRITE, PRIV_TABLE_WRITE_DATA, 0 },
+    [PERM_DELETE]        = { "Delete",        ACTION_WRITE,                 SESSION_DELETE, PRIV_TABLE_WRITE_DATA, 0 },
+    [PERM_READ_TAGS]     = { "ReadTags",      ACTION_READ | ACTION_TAGGING, SESSION_READ, PRIV_TABLE_READ_DATA,  0 },
+    [PERM_WRITE_TAGS]    = { "WriteTags",     ACTION_TAGGING,               SESSION_WRITE, PRIV_TABLE_WRITE_DATA, 0 },
+    [PERM_READ_CONFIG]   = { "ReadConfig",    ACTION_LIST,                  0, PRIV_NONE,             0 },
+    [PERM_WRITE_CONFIG]  = { "WriteConfig",   0,                            0, PRIV_NONE,             0 },
+    [PERM_READ_ACL]      = { "ReadAcl",       ACTION_READ_ACP,              0, PRIV_NONE,             0 },
+    [PERM_SERVER_STATUS] = { "ServerStatus",  0,                            0, PRIV_NONE,             ROW_GLOBAL },
 };
 /* clang-format on */
 _Static_assert(sizeof(rows) / sizeof(rows[0]) == PERM_COUNT, "a row for every permission");
@@ -60,12 +57,23 @@ static bool begins_with(struct str key, struct str prefix, bool is_location)
     return is_location && prefix.len == key.len + 1 && prefix.data[key.len] == '/' && str_starts(prefix, key);
 }
 
+static bool grant_covers_key(const struct grant *g, bool is_location, struct str bucket, struct str key)
+{
+    if (g->scope == GRANT_EVERYWHERE) return true;
+    if (!str_eq(g->bucket, bucket)) return false;
+    if (g->scope == GRANT_PREFIX) return begins_with(key, g->key, is_location);
+    return g->scope == GRANT_BUCKET || str_eq(g->key, key);
+}
+
+bool grant_covers_location(const struct grant *g, struct str bucket, struct str key)
+{
+    return grant_covers_key(g, true, bucket, key);
+}
+
 static bool grant_covers(const struct grant *g, unsigned flags, struct str bucket, struct str key)
 {
     if (g->scope == GRANT_EVERYWHERE || (flags & ROW_ANYWHERE)) return true;
-    if ((flags & ROW_GLOBAL) || !str_eq(g->bucket, bucket)) return false;
-    if (g->scope == GRANT_PREFIX) return begins_with(key, g->key, flags & ROW_LOCATION);
-    return g->scope == GRANT_BUCKET || str_eq(g->key, key);
+    return !(flags & ROW_GLOBAL) && grant_covers_key(g, false, bucket, key);
 }
 
 static bool principal_may(const struct principal *p, const struct row *row, struct str bucket, struct str key)
@@ -112,6 +120,25 @@ static bool session_may(const struct session_scope *s, const struct row *row, st
     return false;
 }
 
+/* ---- callers ---- */
+
+struct caller caller_of_principal(const struct principal *p)
+{
+    return (
+        struct caller){ .principal = p, .roles = p ? p->roles : NULL, .role_count = p ? p->role_count : 0 };
+}
+
+struct str caller_roles(const struct caller *who, struct arena *arena)
+{
+    struct str text = STR("");
+
+    for (size_t i = 0; i < who->role_count && text.data; i++) {
+        const struct str name = who->roles[i]->name;
+        text = i ? arena_printf(arena, "%.*s,%.*s", STR_ARG(text), STR_ARG(name)) : name;
+    }
+    return text.data ? text : STR("");
+}
+
 /* ---- the check ---- */
 
 static struct err denied(const struct caller *who, const struct row *row, struct str bucket, struct str key)
@@ -122,13 +149,21 @@ static struct err denied(const struct caller *who, const struct row *row, struct
                     STR_ARG(str_slice(key, 0, 256)));
 }
 
+struct err access_check_scope(const struct caller *who, enum permission what, struct str bucket,
+                              struct str key)
+{
+    const struct row *row = &rows[what];
+
+    return !who->scope || session_may(who->scope, row, bucket, key) ? OK : denied(who, row, bucket, key);
+}
+
 struct err access_check(const struct caller *who, enum permission what, struct str bucket, struct str key)
 {
     const struct row *row = &rows[what];
 
     if (what == PERM_PUBLIC) return OK;
     if (!who->principal) return denied(who, row, bucket, key);
-    if (who->scope && !session_may(who->scope, row, bucket, key)) return denied(who, row, bucket, key);
+    TRY(access_check_scope(who, what, bucket, key));
     /* To read what is public is not to learn which buckets there are. */
     if (what == PERM_LIST_BUCKETS && who->is_anonymous) row = &rows[PERM_LIST];
     return principal_may(who->principal, row, bucket, key) ? OK : denied(who, &rows[what], bucket, key);
@@ -143,6 +178,11 @@ static bool scope_names(const struct session_scope *s, struct str bucket)
         if (str_eq(own_bucket, bucket)) return true;
     }
     return false;
+}
+
+enum privilege access_table_privilege(enum permission p)
+{
+    return rows[p].table;
 }
 
 bool access_sees_bucket(const struct caller *who, struct str bucket)

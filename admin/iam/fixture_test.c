@@ -47,9 +47,23 @@ struct iam *iam_with(const char *identities)
     return iam;
 }
 
+const struct directory *directory_of(const struct iam *iam)
+{
+    if (!arena) arena = arena_new(1 << 20);
+    const struct directory *d = iam_directory(iam, arena);
+
+    CHECK(d);
+    return d;
+}
+
+const struct principal *principal_called(const struct iam *iam, const char *name)
+{
+    return directory_find_name(directory_of(iam), str_from_z(name));
+}
+
 struct caller caller_of(const struct iam *iam, const char *name)
 {
-    const struct caller who = { .principal = iam_find_name(iam, str_from_z(name)) };
+    const struct caller who = caller_of_principal(principal_called(iam, name));
 
     CHECK(who.principal);
     return who;

@@ -15,6 +15,9 @@ const char *path_in(const char *dir, const char *name);
 struct iam_options options_in(const char *dir);
 /* With these identities (JSON text; NULL: none). */
 struct iam *iam_with(const char *identities);
+/* What iam knows now, for as long as the test. */
+const struct directory *directory_of(const struct iam *iam);
+const struct principal *principal_called(const struct iam *iam, const char *name); /* NULL: there is none */
 /* A principal of the opened identities; the test fails without it. */
 struct caller caller_of(const struct iam *iam, const char *name);
 

@@ -1,8 +1,8 @@
 /*
- * iam.c - who there is: root, the identities of the file, and how a key is found.
+ * iam.c - who there is: the master key, root, the identities of the file, and the directory that is in force.
  *
- * Keys are found by a digest, HMAC-SHA256 of the access key under a key that is new with each start, in a sorted array: how long a
- * search takes depends on nothing that a caller could choose or learn (reliability.md A16), and 10,000 keys are 14 steps.
+ * A directory is made from the configuration and, if there are rows, from one view of them (directory.c), and then takes the place of the one before. Whoever holds
+ * that goes on with it; the last one frees it. The lock is held for a pointer and a count.
  *
  * Derived keys are HMAC-SHA256(master key, "firn 1 " || purpose), so that what one of them signs is never taken for another's.
  */
@@ -12,27 +12,26 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "admin/iam/directory.h"
 #include "admin/iam/key_file.h"
-#include "admin/iam/principal.h"
-#include "admin/iam/s3_json.h"
 #include "storage/base/buf.h"
 #include "storage/base/digest.h"
 #include "storage/base/ids.h"
 #include "storage/base/log.h"
 #include "storage/base/sysio.h"
+#include "storage/base/thread.h"
 
 #define ARENA_BYTES_MAX ((size_t)64 << 20) /* the largest identities file, read and indexed */
 
 struct iam {
-    struct arena *arena; /* all that follows points into it */
+    struct arena *arena; /* of what the configuration says */
     struct master_key master;
-    struct principal *principals; /* sorted by name */
-    size_t principal_count;
-    struct access_key *keys; /* sorted by digest */
-    size_t key_count;
-    uint8_t lookup_key[32];
-    const struct principal *anonymous;
+    struct identities configured;
     struct str root_user, root_password;
+    struct str anonymous_principal;
+    struct meta *meta;
+    struct mutex lock;         /* guards: current */
+    struct directory *current; /* the one in force */
 };
 
 static struct err no_memory(void)
@@ -158,89 +157,92 @@ static struct err read_identities(struct iam *iam, struct str file, struct ident
     return e;
 }
 
-/* ---- the index ---- */
+/* ---- the directory in force ---- */
 
-static int by_name(const void *a, const void *b)
+static struct err make_directory(struct iam *iam, bool is_first, struct directory **ret)
 {
-    const struct principal *x = a, *y = b;
-    return str_cmp(x->name, y->name);
+    CLEANUP(view_closep) struct rows *view = NULL;
+    struct directory_options o = {
+        .iam = iam,
+        .configured = &iam->configured,
+        .root_user = iam->root_user,
+        .root_password = iam->root_password,
+        .anonymous_principal = iam->anonymous_principal,
+        .is_first = is_first,
+    };
+
+    if (iam->meta) TRY(view_open(iam->meta, &view));
+    o.rows = view;
+    return directory_make(&o, ret);
 }
 
-static int by_digest(const void *a, const void *b)
+/* Two changes may be read in one order and arrive here in the other: the later one stays. */
+static void install(struct iam *iam, struct directory *made)
 {
-    const struct access_key *x = a, *y = b;
-    return memcmp(x->digest, y->digest, sizeof(x->digest));
-}
+    struct directory *old = made;
 
-static void digest_key(const struct iam *iam, struct access_key *key)
-{
-    hmac_sha256(str_of(iam->lookup_key, sizeof(iam->lookup_key)), key->id, key->digest);
-}
-
-/* Principals are sorted before keys point to them. */
-static struct err index_principals(struct iam *iam, const struct identities *from)
-{
-    const size_t count = from->principal_count + 1;
-
-    iam->principals = arena_array(iam->arena, struct principal, count);
-    if (!iam->principals) return no_memory();
-    iam->principals[0] = (struct principal){ .name = STR(ROOT_NAME), .is_root = true };
-    if (from->principal_count)
-        memcpy(iam->principals + 1, from->principals, from->principal_count * sizeof(*from->principals));
-    qsort(iam->principals, count, sizeof(*iam->principals), by_name);
-    iam->principal_count = count;
-    for (size_t i = 1; i < count; i++) {
-        if (str_eq(iam->principals[i - 1].name, iam->principals[i].name))
-            return err_fail(ERR_INVALID, "two identities are called '%.*s'",
-                            STR_ARG(iam->principals[i].name));
+    mutex_lock(&iam->lock);
+    if (!iam->current || made->epoch > iam->current->epoch) {
+        old = iam->current;
+        iam->current = made;
     }
+    mutex_unlock(&iam->lock);
+    directory_release(old);
+}
+
+static struct err has_changed(struct iam *iam, bool *ret)
+{
+    CLEANUP(view_closep) struct rows *view = NULL;
+    uint64_t epoch;
+
+    TRY(view_open(iam->meta, &view));
+    TRY(iam_epoch_get(view, &epoch));
+    mutex_lock(&iam->lock);
+    *ret = epoch != iam->current->epoch;
+    mutex_unlock(&iam->lock);
     return OK;
 }
 
-static struct err index_keys(struct iam *iam, const struct identities *from)
+struct err iam_reload(struct iam *iam)
 {
-    const size_t count = from->key_count + 1;
+    struct directory *made;
+    bool changed = false;
 
-    iam->keys = arena_array(iam->arena, struct access_key, count);
-    if (!iam->keys) return no_memory();
-    iam->keys[0] = (struct access_key){ .id = iam->root_user, .secret = iam->root_password };
-    iam->keys[0].owner = iam_find_name(iam, STR(ROOT_NAME));
-    for (size_t i = 1; i < count; i++) {
-        iam->keys[i] = from->keys[i - 1];
-        iam->keys[i].owner = iam_find_name(iam, from->keys[i - 1].owner->name);
-    }
-    iam->key_count = count;
-    for (size_t i = 0; i < count; i++) digest_key(iam, &iam->keys[i]);
-    qsort(iam->keys, count, sizeof(*iam->keys), by_digest);
-    for (size_t i = 1; i < count; i++) {
-        if (by_digest(&iam->keys[i - 1], &iam->keys[i]) == 0)
-            return err_fail(ERR_INVALID, "the access key '%.*s' is given twice", STR_ARG(iam->keys[i].id));
-    }
+    TRY(has_changed(iam, &changed));
+    if (!changed) return OK;
+    TRY(make_directory(iam, false, &made));
+    install(iam, made);
     return OK;
 }
 
-/* The setting, or else the identity that SeaweedFS calls so. */
-static struct err choose_anonymous(struct iam *iam, struct str setting)
+const struct directory *iam_directory(const struct iam *iam, struct arena *arena)
 {
-    iam->anonymous = iam_find_name(iam, setting.len ? setting : STR(ANONYMOUS_NAME));
-    if (setting.len && !iam->anonymous)
-        return err_fail(ERR_INVALID, "anonymous-principal '%.*s' is not an identity", STR_ARG(setting));
-    return OK;
+    struct iam *shared = (struct iam *)iam; /* holding is no change that anybody sees */
+
+    mutex_lock(&shared->lock);
+    struct directory *d = shared->current;
+    directory_hold(d);
+    mutex_unlock(&shared->lock);
+    if (arena_defer(arena, directory_release, d)) return d;
+    directory_release(d);
+    return NULL;
 }
 
 /* ---- opening and closing ---- */
 
 static struct err open_all(struct iam *iam, const struct iam_options *o, bool *made_root)
 {
-    struct identities identities = { 0 };
+    struct directory *first;
 
+    iam->meta = o->meta;
+    iam->anonymous_principal = arena_str(iam->arena, o->anonymous_principal);
+    if (!iam->anonymous_principal.data) return no_memory();
     TRY(open_master_key(iam, o));
-    if (o->identities_file.len) TRY(read_identities(iam, o->identities_file, &identities));
+    if (o->identities_file.len) TRY(read_identities(iam, o->identities_file, &iam->configured));
     TRY(open_root(iam, o, made_root));
-    ids_random(iam->lookup_key, sizeof(iam->lookup_key));
-    TRY(index_principals(iam, &identities));
-    TRY(index_keys(iam, &identities));
-    return choose_anonymous(iam, o->anonymous_principal);
+    TRY(make_directory(iam, true, &first));
+    install(iam, first);
+    return OK;
 }
 
 struct err iam_open(const struct iam_options *options, struct iam **ret, bool *ret_made_root)
@@ -249,6 +251,7 @@ struct err iam_open(const struct iam_options *options, struct iam **ret, bool *r
     bool made_root = false;
 
     if (!iam) return no_memory();
+    mutex_init(&iam->lock, LOCK_IAM);
     iam->arena = arena_new(ARENA_BYTES_MAX);
     const struct err e = iam->arena ? open_all(iam, options, &made_root) : no_memory();
     if (e.code != ERR_OK) {
@@ -269,15 +272,20 @@ static void wipe(struct str secret)
 struct iam *iam_close(struct iam *iam)
 {
     if (!iam) return NULL;
-    for (size_t i = 0; i < iam->key_count; i++) wipe(iam->keys[i].secret);
+    directory_release(iam->current);
+    for (size_t i = 0; i < iam->configured.key_count; i++) wipe(iam->configured.keys[i].secrets.items[0]);
     wipe(iam->root_password);
     arena_free(iam->arena);
+    mutex_done(&iam->lock);
     bytes_wipe(iam, sizeof(*iam));
     free(iam);
     return NULL;
 }
 
-/* ---- looking up ---- */
+struct meta *iam_meta(const struct iam *iam)
+{
+    return iam->meta;
+}
 
 struct str iam_root_user(const struct iam *iam)
 {
@@ -287,36 +295,4 @@ struct str iam_root_user(const struct iam *iam)
 struct str iam_root_password(const struct iam *iam)
 {
     return iam->root_password;
-}
-
-const struct principal *iam_find_key(const struct iam *iam, struct str access_key, struct str *ret_secret)
-{
-    struct access_key wanted = { .id = access_key };
-
-    digest_key(iam, &wanted);
-    const struct access_key *key = bsearch(&wanted, iam->keys, iam->key_count, sizeof(*iam->keys), by_digest);
-    if (!key) return NULL;
-    *ret_secret = key->secret;
-    return key->owner;
-}
-
-const struct principal *iam_find_name(const struct iam *iam, struct str name)
-{
-    const struct principal wanted = { .name = name };
-    return bsearch(&wanted, iam->principals, iam->principal_count, sizeof(*iam->principals), by_name);
-}
-
-const struct principal *iam_anonymous(const struct iam *iam)
-{
-    return iam->anonymous;
-}
-
-struct str principal_name(const struct principal *p)
-{
-    return p->name;
-}
-
-bool principal_is_root(const struct principal *p)
-{
-    return p->is_root;
 }

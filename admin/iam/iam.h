@@ -1,11 +1,15 @@
 /*
  * iam.h - who there is: principals and their access keys.
  *
- * A principal's client id and secret are also its S3 access key and secret key (design.md 7). Principals come from the root credential, from the
- * configuration and from an s3.json in SeaweedFS' form; they are read at start and do not change while the server runs. The master key (DIR.key, outside the
- * data directory) signs tokens and vended keys, and seals what is kept at rest.
+ * A principal's client id and secret are also its S3 access key and secret key (design.md 7). Principals come from the root credential, from an s3.json in
+ * SeaweedFS' form (both read at start) and from rows, which the management API changes (manage.h). The master key (DIR.key, outside the data directory) signs
+ * tokens and vended keys, and seals what is kept at rest.
  *
- * Threads: after iam_open everything here is read-only.
+ * All that is known at one moment is a directory: made anew after each change, never changed itself, and held by a request from its first question to its
+ * end. So a check takes no lock and reads no row, a request sees one moment, and a change is in force for every request that begins after it was
+ * acknowledged.
+ *
+ * Threads: all functions may be called from any thread.
  */
 #ifndef ADMIN_IAM_IAM_H
 #define ADMIN_IAM_IAM_H
@@ -20,7 +24,7 @@
 /* Bytes of a principal's name, of an access key and of a secret: they travel in headers and tokens. There is no least length. */
 #define LIMIT_CREDENTIAL 128
 
-/* What a request wants to do. One row each in access.c: which SeaweedFS action allows it, whether a vended key may. */
+/* What a request wants to do with files and buckets, or the server. One row each in access.c. What it wants in the catalog is a privilege (privilege.h). */
 enum permission {
     PERM_PUBLIC,          /* anybody: health */
     PERM_LIST_BUCKETS,    /* shows only the buckets that the caller may do something in */
@@ -35,14 +39,20 @@ enum permission {
     PERM_READ_CONFIG,     /* of a bucket: versioning, policy, acl ... */
     PERM_WRITE_CONFIG,
     PERM_READ_ACL,
-    PERM_CATALOG_LIST,    /* see a catalog, its namespaces and tables */
-    PERM_CATALOG_READ,    /* load tables, get read credentials */
-    PERM_CATALOG_WRITE,   /* create, commit, drop, get write credentials */
     PERM_SERVER_STATUS,   /* GET /api/firn/v1/status */
     PERM_COUNT,
 };
 
 struct principal;
+struct directory;
+struct meta;
+
+/* Secrets of one access key: two while a rotated one still works. Views, never to be logged. */
+#define SECRETS_MAX 2
+struct secrets {
+    struct str items[SECRETS_MAX];
+    size_t count;
+};
 
 struct iam_options {
     struct str data_dir;           /* DIR: DIR.key and DIR.root stand beside it */
@@ -52,6 +62,7 @@ struct iam_options {
     struct str anonymous_principal; /* empty: callers without credentials are the identity called "anonymous" if the file has one, else refused */
     bool is_new_store;             /* a missing key is made; else a missing key is ERR_INVALID and none is made */
     uint8_t store_id[16];          /* a key of another store: ERR_INVALID */
+    struct meta *meta;             /* the rows of principals, roles and grants; NULL: the configuration alone (tests) */
 };
 
 struct iam;
@@ -64,17 +75,31 @@ struct err iam_choose_store_id(struct str data_dir, struct str key_file, uint8_t
 struct err iam_open(const struct iam_options *options, struct iam **ret, bool *ret_made_root);
 struct iam *iam_close(struct iam *iam); /* wipes secrets; NULL is fine; returns NULL */
 
+/* The store's rows; NULL as in the options. */
+struct meta *iam_meta(const struct iam *iam);
+
 struct str iam_root_user(const struct iam *iam);
 struct str iam_root_password(const struct iam *iam);
 
-/* By access key or client id. NULL: unknown. *ret_secret is a view, never to be logged. Time does not depend on which key is asked for. */
-const struct principal *iam_find_key(const struct iam *iam, struct str access_key, struct str *ret_secret);
-const struct principal *iam_find_name(const struct iam *iam, struct str name);
+/* Make the rows that every store has: the role service_admin, and for each catalog the role catalog_admin, held by service_admin (catalog.md 3.1). Does nothing when they are there. */
+struct err iam_bootstrap(struct iam *iam);
+/* Read the rows again, if they have changed: after a change here or on another server. A principal that callers without credentials are mapped to, and that is gone,
+ * is nobody. Waits. */
+struct err iam_reload(struct iam *iam);
+
+/* What is known now; it is held until the arena is freed or reset. NULL: no memory. */
+const struct directory *iam_directory(const struct iam *iam, struct arena *arena);
+
+/* By access key or client id. NULL: unknown. Time does not depend on which key is asked for. */
+const struct principal *directory_find_key(const struct directory *d, struct str access_key, struct secrets *ret);
+const struct principal *directory_find_name(const struct directory *d, struct str name);
 /* NULL unless the setting names one. */
-const struct principal *iam_anonymous(const struct iam *iam);
+const struct principal *directory_anonymous(const struct directory *d);
 
 struct str principal_name(const struct principal *p);
 bool principal_is_root(const struct principal *p);
+/* Changes with its secret: what names another is of before. */
+uint32_t principal_epoch(const struct principal *p);
 
 /* A 32-byte key derived from the master key for one purpose ("token", "vended", "rows"). */
 void iam_derive_key(const struct iam *iam, const char *purpose, uint8_t out[32]);

@@ -62,19 +62,21 @@ TEST(a_given_root_wins_and_is_not_written)
     struct iam_options o = options_in(dir);
     struct iam *iam = NULL;
     struct stat st;
-    struct str secret;
+    struct secrets secret;
     bool made_root;
 
     CHECK_OK(iam_open(&o, &iam, &made_root));
     CHECK(!made_root);
     CHECK_ERR(sys_stat(path_in(dir, "data.root"), &st), ERR_NOT_FOUND);
     CHECK_OK(sys_stat(path_in(dir, "data.key"), &st));
-    const struct principal *p = iam_find_key(iam, STR(ROOT_USER), &secret);
+    const struct directory *d = directory_of(iam);
+    const struct principal *p = directory_find_key(d, STR(ROOT_USER), &secret);
     CHECK(p && principal_is_root(p));
     CHECK_STR(principal_name(p), STR("root"));
-    CHECK_STR(secret, STR(ROOT_PASSWORD));
-    CHECK(!iam_find_key(iam, STR("AKIAIOSFODNN7EXAMPLF"), &secret));
-    CHECK(!iam_find_key(iam, STR(""), &secret));
+    CHECK_U64(secret.count, 1);
+    CHECK_STR(secret.items[0], STR(ROOT_PASSWORD));
+    CHECK(!directory_find_key(directory_of(iam), STR("AKIAIOSFODNN7EXAMPLF"), &secret));
+    CHECK(!directory_find_key(directory_of(iam), STR(""), &secret));
     iam_close(iam);
 }
 
@@ -172,17 +174,17 @@ TEST(identities_are_found_by_key_and_by_name)
         "{\"identities\":[{\"name\":\"a\",\"credentials\":[{\"accessKey\":\"k1\",\"secretKey\":\"s1\"},"
         "{\"accessKey\":\"k2\",\"secretKey\":\"s2\"}]},{\"name\":\"b\",\"credentials\":[{\"accessKey\":\"k3\","
         "\"secretKey\":\"s3\"}]}]}");
-    struct str secret;
+    struct secrets secret;
 
-    CHECK(iam_find_key(iam, STR("k1"), &secret) == iam_find_name(iam, STR("a")));
-    CHECK_STR(secret, STR("s1"));
-    CHECK(iam_find_key(iam, STR("k2"), &secret) == iam_find_name(iam, STR("a")));
-    CHECK(iam_find_key(iam, STR("k3"), &secret) == iam_find_name(iam, STR("b")));
-    CHECK_STR(secret, STR("s3"));
-    CHECK(!iam_find_key(iam, STR("k"), &secret));
-    CHECK(!iam_find_name(iam, STR("c")));
-    CHECK(!iam_anonymous(iam));
-    CHECK(!principal_is_root(iam_find_name(iam, STR("a"))));
+    CHECK(directory_find_key(directory_of(iam), STR("k1"), &secret) == principal_called(iam, "a"));
+    CHECK_STR(secret.items[0], STR("s1"));
+    CHECK(directory_find_key(directory_of(iam), STR("k2"), &secret) == principal_called(iam, "a"));
+    CHECK(directory_find_key(directory_of(iam), STR("k3"), &secret) == principal_called(iam, "b"));
+    CHECK_STR(secret.items[0], STR("s3"));
+    CHECK(!directory_find_key(directory_of(iam), STR("k"), &secret));
+    CHECK(!principal_called(iam, "c"));
+    CHECK(!directory_anonymous(directory_of(iam)));
+    CHECK(!principal_is_root(principal_called(iam, "a")));
     iam_close(iam);
 }
 
@@ -232,14 +234,15 @@ TEST(anonymous_is_the_setting_or_the_identity_of_that_name)
         "{\"identities\":[{\"name\":\"anonymous\",\"actions\":[\"Read\"]},{\"name\":\"a\"}]}");
     bool made_root;
 
-    CHECK(iam_anonymous(iam) && str_is(principal_name(iam_anonymous(iam)), "anonymous"));
+    CHECK(directory_anonymous(directory_of(iam))
+          && str_is(principal_name(directory_anonymous(directory_of(iam))), "anonymous"));
     iam_close(iam);
     iam = NULL;
     o.identities_file = str_from_z(
         file_with("s3.json", "{\"identities\":[{\"name\":\"anonymous\"},{\"name\":\"a\"}]}"));
     o.anonymous_principal = STR("a");
     CHECK_OK(iam_open(&o, &iam, &made_root));
-    CHECK(str_is(principal_name(iam_anonymous(iam)), "a"));
+    CHECK(str_is(principal_name(directory_anonymous(directory_of(iam))), "a"));
     iam_close(iam);
     CHECK_ERR(open_with("{}", "nobody"), ERR_INVALID);
     CHECK_OK(open_with("{}", "root"));

@@ -24,9 +24,19 @@ bool rights_see_catalog(const struct caller *who, const struct securable_path *p
 struct err rights_children_seen(const struct caller *who, struct rows *r, const struct securable_path *path, const struct ns_path *parent, struct arena *arena,
                                 struct str **ret, size_t *ret_count);
 
-/* May a caller do this at the S3 door to a file, by the privileges on the table in whose place it lies? TABLE_READ_DATA reads and lists, TABLE_WRITE_DATA writes and
- * deletes too, nothing else counts. Also the live half of a vended key's check: its table must still be there (or not made yet, if it was vended for a staged
- * create) and the principal must still have the privilege. OK or ERR_DENIED. */
-struct err rights_check_file(const struct caller *who, enum permission what, struct rows *r, struct str bucket, struct str key, struct arena *arena);
+/* The names of the tables or views (kind) directly in the namespace that the caller has a right on, each by itself. In order of nothing; in the arena. */
+struct err rights_tables_seen(const struct caller *who, struct rows *r, uint64_t ns_id, enum securable_kind kind, struct arena *arena, struct str **ret,
+                              size_t *ret_count);
+
+/* What is asked for at the S3 door. key may be empty where the permission has none; of a listing it is the prefix. */
+struct s3_resource {
+    struct meta *meta; /* where tables are looked up */
+    struct str bucket, key;
+};
+
+/* The access check of the S3 door: the caller's own credential (access.h), or the privilege on the table in whose place the file lies: TABLE_READ_DATA reads and lists,
+ * TABLE_WRITE_DATA writes and deletes too, nothing else counts. A vended key needs its scope and, still, that its table is there (or not made yet, if it was vended
+ * for a staged create) and that its principal has the privilege. Reads rows only for a caller with roles or a scope. OK or ERR_DENIED; what reading rows may fail with. */
+struct err rights_check_s3(const struct caller *who, enum permission what, const struct s3_resource *on, struct arena *arena);
 
 #endif

@@ -144,7 +144,8 @@ static struct err read_credential(const json_t *credential, struct arena *arena,
                         LIMIT_CREDENTIAL);
     key->id = arena_str(arena, id);
     if (!key->id.data) return no_memory();
-    return read_secret(credential, arena, &key->secret);
+    key->secrets.count = 1;
+    return read_secret(credential, arena, &key->secrets.items[0]);
 }
 
 static struct err read_credentials(const json_t *identity, struct arena *arena, const struct principal *owner,

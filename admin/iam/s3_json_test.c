@@ -26,7 +26,7 @@ TEST(the_file_of_the_seed_is_read)
     CHECK_STR(all.principals[0].name, STR("lakehouse-admin"));
     CHECK_U64(all.principals[0].grant_count, 5);
     CHECK_STR(all.keys[0].id, STR("lakehouse_key"));
-    CHECK_STR(all.keys[0].secret, STR("lakehouse_secret"));
+    CHECK_STR(all.keys[0].secrets.items[0], STR("lakehouse_secret"));
     CHECK(all.keys[0].owner == &all.principals[0]);
 }
 

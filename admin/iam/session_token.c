@@ -11,6 +11,7 @@
 
 #include <string.h>
 
+#include "admin/iam/principal.h"
 #include "storage/base/buf.h"
 #include "storage/base/clock.h"
 #include "storage/base/digest.h"
@@ -74,6 +75,80 @@ static struct err put_part(struct buf *out, json_t *object)
     return e;
 }
 
+/* ---- roles ---- */
+
+#define ROLE_WORD STR("PRINCIPAL_ROLE:")
+
+static bool acts_in(const struct caller *who, struct str name)
+{
+    for (size_t i = 0; i < who->role_count; i++) {
+        if (str_eq(who->roles[i]->name, name)) return true;
+    }
+    return false;
+}
+
+/* The next word that names one role. */
+static bool next_role(struct str_split *it, struct str *ret_name)
+{
+    struct str word;
+
+    while (str_split_next(it, &word)) {
+        *ret_name = str_from(word, ROLE_WORD.len);
+        if (str_starts(word, ROLE_WORD) && !str_is(*ret_name, "ALL")) return true;
+    }
+    return false;
+}
+
+/* "PRINCIPAL_ROLE:ALL" beside a role is all. */
+bool token_scope_is_limited(struct str scope)
+{
+    struct str_split it = str_split_on(scope, ' ');
+    struct str word;
+    bool is_limited = false;
+
+    while (str_split_next(&it, &word)) {
+        if (!str_starts(word, ROLE_WORD)) continue;
+        if (str_is(str_from(word, ROLE_WORD.len), "ALL")) return false;
+        is_limited = true;
+    }
+    return is_limited;
+}
+
+struct err token_scope_check(const struct caller *who, struct str scope)
+{
+    struct str name;
+
+    for (struct str_split it = str_split_on(scope, ' '); next_role(&it, &name);) {
+        if (!acts_in(who, name))
+            return err_fail(ERR_BAD_SCOPE, "the principal does not have the role '%.*s'", STR_ARG(name));
+    }
+    return OK;
+}
+
+/* The caller acts in what the token was made for and it has still. */
+static struct err choose_roles(const struct principal *p, struct str scope, struct arena *arena,
+                               struct caller *ret)
+{
+    const struct role **roles;
+    struct str name;
+    size_t count = 0;
+
+    *ret = caller_of_principal(p);
+    if (!token_scope_is_limited(scope)) return OK;
+    roles = arena_array(arena, const struct role *, p->role_count + 1);
+    if (!roles) return no_memory();
+    for (size_t i = 0; i < p->role_count; i++) {
+        for (struct str_split it = str_split_on(scope, ' '); next_role(&it, &name);) {
+            if (!str_eq(p->roles[i]->name, name)) continue;
+            roles[count++] = p->roles[i];
+            break;
+        }
+    }
+    ret->roles = roles;
+    ret->role_count = count;
+    return OK;
+}
+
 static struct err print_token(const struct token_key *k, const struct principal *p, int64_t ttl_s,
                               struct str scope, struct buf *out)
 {
@@ -85,9 +160,10 @@ static struct err print_token(const struct token_key *k, const struct principal 
     TRY(put_part(out, json_pack("{s:s, s:s, s:s}", "alg", "HS256", "typ", "JWT", "kid", k->id)));
     buf_char(out, '.');
     TRY(put_part(out,
-                 json_pack("{s:s, s:o, s:I, s:I, s:s, s:o}", "iss", ISSUER, "sub",
+                 json_pack("{s:s, s:o, s:I, s:I, s:s, s:o, s:I}", "iss", ISSUER, "sub",
                            json_of_str(principal_name(p)), "iat", (json_int_t)now_s, "exp",
-                           (json_int_t)(now_s + ttl_s), "jti", jti, "scope", json_of_str(scope))));
+                           (json_int_t)(now_s + ttl_s), "jti", jti, "scope", json_of_str(scope), "epoch",
+                           (json_int_t)p->epoch)));
     hmac_sha256(str_of(k->key, sizeof(k->key)), buf_view(out), mac);
     buf_char(out, '.');
     base64url_to(out, str_of(mac, sizeof(mac)));
@@ -101,6 +177,8 @@ struct err token_issue(const struct iam *iam, const struct principal *p, int64_t
     struct buf out;
 
     if (ttl_s <= 0 || ttl_s > TTL_S_MAX) return FAIL(ERR_INVALID, "a token's life is out of range");
+    const struct caller who = caller_of_principal(p);
+    TRY(token_scope_check(&who, scope));
     buf_init(&out, TOKEN_BYTES_MAX);
     struct err e = print_token(&k, p, ttl_s, scope, &out);
     const struct str text = e.code == ERR_OK ? arena_str(arena, buf_view(&out)) : STR_NONE;
@@ -173,34 +251,57 @@ static struct err check_mac(const struct token_parts *parts, const struct token_
     return OK;
 }
 
-static struct err read_claims(const struct iam *iam, struct str part, const struct principal **ret_principal,
-                              int64_t *ret_expires_ms)
+static struct err check_times(const json_t *claims)
 {
-    CLEANUP(json_freep) json_t *claims = read_part(part);
-    const json_t *expires = claims ? json_object_get(claims, "exp") : NULL;
+    const json_t *expires = json_object_get(claims, "exp");
 
     if (!json_is_integer(expires) || !member_is(claims, "iss", ISSUER))
         return refused("the token is malformed");
     const int64_t expires_s = json_integer_value(expires);
     if (expires_s > INT64_MAX / 1000 || clock_now_ms() >= expires_s * 1000)
         return FAIL(ERR_EXPIRED_TOKEN, "the token has expired");
-    const struct principal *p = iam_find_name(iam, json_str(json_object_get(claims, "sub")));
-    if (!p) return refused("the token's principal does not exist any more");
-    *ret_principal = p;
-    *ret_expires_ms = expires_s * 1000;
     return OK;
 }
 
-struct err token_check(const struct iam *iam, struct str token, struct arena *arena,
-                       const struct principal **ret_principal, int64_t *ret_expires_ms)
+/* The principal as it is now, if its secret is still the one that the token was made with. */
+static struct err find_subject(const struct iam *iam, const json_t *claims, struct arena *arena,
+                               const struct principal **ret)
+{
+    const struct directory *d = iam_directory(iam, arena);
+    const json_t *epoch = json_object_get(claims, "epoch");
+
+    if (!d) return no_memory();
+    const struct principal *p = directory_find_name(d, json_str(json_object_get(claims, "sub")));
+    if (!p) return refused("the token's principal does not exist any more");
+    if (!json_is_integer(epoch) || json_integer_value(epoch) != (json_int_t)p->epoch)
+        return refused("the token was made before its principal's secret was changed");
+    *ret = p;
+    return OK;
+}
+
+static struct err read_claims(const struct iam *iam, struct str part, struct arena *arena, struct caller *ret,
+                              struct str *ret_scope)
+{
+    CLEANUP(json_freep) json_t *claims = read_part(part);
+    const struct principal *p;
+
+    if (!claims) return refused("the token is malformed");
+    TRY(check_times(claims));
+    TRY(find_subject(iam, claims, arena, &p));
+    const struct str scope = arena_str(arena, json_str(json_object_get(claims, "scope")));
+    if (!scope.data) return no_memory();
+    *ret_scope = scope;
+    return choose_roles(p, scope, arena, ret);
+}
+
+struct err token_check(const struct iam *iam, struct str token, struct arena *arena, struct caller *ret,
+                       struct str *ret_scope)
 {
     CLEANUP(token_key_done) struct token_key k = token_key_of(iam);
     struct token_parts parts;
 
-    (void)arena;
-
     if (!cut_token(token, &parts)) return refused("the token is malformed");
     TRY(check_header(parts.header, &k));
     TRY(check_mac(&parts, &k));
-    return read_claims(iam, parts.claims, ret_principal, ret_expires_ms);
+    return read_claims(iam, parts.claims, arena, ret, ret_scope);
 }

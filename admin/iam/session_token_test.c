@@ -13,7 +13,7 @@ static struct iam *iam;
 
 static struct str token_for(const char *name, int64_t ttl_s)
 {
-    const struct principal *p = iam_find_name(iam, str_from_z(name));
+    const struct principal *p = principal_called(iam, name);
     struct str token;
 
     CHECK_OK(token_issue(iam, p, ttl_s, STR("catalog"), arena, &token));
@@ -22,10 +22,10 @@ static struct str token_for(const char *name, int64_t ttl_s)
 
 static struct err check(struct str token)
 {
-    const struct principal *p;
-    int64_t expires_ms;
+    struct caller who;
+    struct str scope;
 
-    return token_check(iam, token, arena, &p, &expires_ms);
+    return token_check(iam, token, arena, &who, &scope);
 }
 
 static void set_up(void)
@@ -70,18 +70,45 @@ static const char *kid_of_ours(void)
     return hex;
 }
 
-#define CLAIMS "{\"iss\":\"firn\",\"sub\":\"alice\",\"exp\":99999999999}"
+/* Right claims of a token of alice, but for `more` in front of them. */
+static const char *claims_with(const char *more)
+{
+    return arena_printf(arena, "{%s\"iss\":\"firn\",\"sub\":\"alice\",\"exp\":99999999999}", more).data;
+}
+
+static const char *right_claims(void)
+{
+    const struct principal *p = principal_called(iam, "alice");
+    return claims_with(arena_printf(arena, "\"epoch\":%u,", principal_epoch(p)).data);
+}
+#define CLAIMS right_claims()
+
+TEST(a_token_without_the_epoch_of_now_is_refused)
+{
+    static const char *const wrong[] = { "", "\"epoch\":1,", "\"epoch\":\"1\",", "\"epoch\":null,",
+                                         "\"epoch\":1e300," };
+    char header[128];
+    uint8_t key[32];
+
+    set_up();
+    iam_derive_key(iam, "token", key);
+    snprintf(header, sizeof(header), "{\"alg\":\"HS256\",\"kid\":\"%s\"}", kid_of_ours());
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+        CHECK_ERR(check(forged(header, claims_with(wrong[i]), str_of(key, 32))), ERR_UNAUTHENTICATED);
+    CHECK_OK(check(forged(header, CLAIMS, str_of(key, 32))));
+    tear_down();
+}
 
 TEST(a_token_names_its_principal_until_it_expires)
 {
-    const struct principal *p;
-    int64_t expires_ms;
+    struct caller who;
+    struct str scope;
 
     set_up();
     const struct str token = token_for("alice", 60);
-    CHECK_OK(token_check(iam, token, arena, &p, &expires_ms));
-    CHECK_STR(principal_name(p), STR("alice"));
-    CHECK(expires_ms > clock_now_ms() + 58000 && expires_ms <= clock_now_ms() + 60000);
+    CHECK_OK(token_check(iam, token, arena, &who, &scope));
+    CHECK_STR(principal_name(who.principal), STR("alice"));
+    CHECK_STR(scope, STR("catalog"));
     clock_set_offset_ms(58000);
     CHECK_OK(check(token));
     clock_set_offset_ms(60001);
@@ -155,9 +182,9 @@ TEST(d19_a_token_of_another_store_is_refused)
     const struct str token = token_for("alice", 60);
     struct iam *other = iam_with(
         "{\"identities\":[{\"name\":\"alice\"}]}"); /* in another directory, with another key */
-    const struct principal *p;
-    int64_t expires_ms;
-    CHECK_ERR(token_check(other, token, arena, &p, &expires_ms), ERR_UNAUTHENTICATED);
+    struct caller who;
+    struct str scope;
+    CHECK_ERR(token_check(other, token, arena, &who, &scope), ERR_UNAUTHENTICATED);
     iam_close(other);
     tear_down();
 }

@@ -3,33 +3,36 @@
  *
  * The token, before base64url:
  *   OFFSET  SIZE  MEANING
- *   0       1     version: 1
+ *   0       1     version: 2
  *   1       4     key id
  *   5       8     expiry, ms since 1970, big-endian
  *   13      1     rights (enum session_right)
  *   14      20    access key id, "FV" and 18 of A-Z2-7
- *   34      1+n   principal: length, name
+ *   34      4     epoch of the principal's secret, big-endian
+ *   38      8     id of the namespace of a staged create, or 0, big-endian
+ *   46      1+n   principal: length, name
  *   .       1+n   table: length (0 or 36), uuid
  *   .       1     number of prefixes, then for each: 2 length (big-endian), bytes
  *   end-32  32    HMAC-SHA256(key, all before)
  *
  * The secret is base64(HMAC-SHA256(key, "secret" || token as text)): whoever has the token cannot make it, and we need not keep it. No message of
- * one kind begins like one of the other (a token begins with byte 1), so one key serves both.
+ * one kind begins like one of the other (a token begins with byte 2), so one key serves both.
  */
 #include "admin/iam/session_token.h"
 
 #include <string.h>
 
+#include "admin/iam/principal.h"
 #include "storage/base/clock.h"
 #include "storage/base/digest.h"
 #include "storage/base/encode.h"
 #include "storage/base/ids.h"
 #include "storage/base/thread.h"
 
-#define VERSION 1
+#define VERSION 2
 #define ACCESS_KEY_LEN 20
 #define KEY_ID_LEN 4
-#define FIXED_LEN (1 + KEY_ID_LEN + 8 + 1 + ACCESS_KEY_LEN)
+#define FIXED_LEN (1 + KEY_ID_LEN + 8 + 1 + ACCESS_KEY_LEN + 4 + 8)
 #define MAC_LEN 32
 #define UUID_LEN 36
 #define TOKEN_BYTES_MAX 6144 /* four prefixes of a bucket's name and a key of 1,024 bytes, with room */
@@ -106,7 +109,7 @@ static void put_short(struct buf *out, struct str s)
 }
 
 static void print_token(struct buf *out, const struct vend_key *k, struct str access_key,
-                        struct str principal, const struct session_scope *s)
+                        const struct principal *p, const struct session_scope *s)
 {
     uint8_t number[8], mac[MAC_LEN];
 
@@ -116,7 +119,11 @@ static void print_token(struct buf *out, const struct vend_key *k, struct str ac
     buf_append(out, number, 8);
     buf_char(out, (char)s->rights);
     buf_str(out, access_key);
-    put_short(out, principal);
+    put_be32(number, p->epoch);
+    buf_append(out, number, 4);
+    put_be64(number, s->staged_in);
+    buf_append(out, number, 8);
+    put_short(out, p->name);
     put_short(out, s->table_uuid);
     buf_char(out, (char)s->prefix_count);
     for (size_t i = 0; i < s->prefix_count; i++) {
@@ -128,14 +135,14 @@ static void print_token(struct buf *out, const struct vend_key *k, struct str ac
     buf_append(out, mac, sizeof(mac));
 }
 
-static struct err token_text(const struct vend_key *k, struct str access_key, struct str principal,
+static struct err token_text(const struct vend_key *k, struct str access_key, const struct principal *p,
                              const struct session_scope *s, struct arena *arena, struct str *ret)
 {
     struct buf bytes, text;
 
     buf_init(&bytes, TOKEN_BYTES_MAX);
     buf_init(&text, 2 * TOKEN_BYTES_MAX);
-    print_token(&bytes, k, access_key, principal, s);
+    print_token(&bytes, k, access_key, p, s);
     base64url_to(&text, buf_view(&bytes));
     struct err e = bytes.is_failed ? buf_err(&bytes) : buf_err(&text);
     if (e.code == ERR_OK) {
@@ -159,7 +166,7 @@ struct err vended_issue(const struct iam *iam, const struct principal *p, const 
     ids_base32(access_key + 2, ACCESS_KEY_LEN - 2);
     made.access_key = arena_str(arena, str_from_z(access_key));
     if (!made.access_key.data) return no_memory();
-    TRY(token_text(&k, made.access_key, principal_name(p), scope, arena, &made.session_token));
+    TRY(token_text(&k, made.access_key, p, scope, arena, &made.session_token));
     TRY(secret_of(&k, made.session_token, arena, &made.secret));
     *ret = made;
     return OK;
@@ -206,20 +213,36 @@ static bool take_prefixes(struct str *rest, struct session_scope *scope)
     return rest->len == 0;
 }
 
-/* The MAC was right: what is wrong now would be our own doing, and is refused all the same. */
-static bool parse_token(struct str body, struct str *access_key, struct str *principal,
-                        struct session_scope *scope)
+struct claim {
+    struct str access_key, principal;
+    size_t epoch;
+    struct session_scope scope;
+};
+
+static bool take_times_and_rights(struct str *rest, struct session_scope *scope)
 {
     struct str fixed;
     size_t rights;
 
-    if (!take(&body, 1 + KEY_ID_LEN, &fixed) || fixed.data[0] != VERSION) return false;
-    if (!take(&body, 8, &fixed)) return false;
+    if (!take(rest, 1 + KEY_ID_LEN, &fixed) || fixed.data[0] != VERSION) return false;
+    if (!take(rest, 8, &fixed)) return false;
     scope->expires_ms = (int64_t)get_be64(fixed.data);
-    if (!take_number(&body, 1, &rights) || !rights || (rights & ~(size_t)RIGHTS_ALL)) return false;
+    if (!take_number(rest, 1, &rights) || !rights || (rights & ~(size_t)RIGHTS_ALL)) return false;
     scope->rights = (unsigned)rights;
-    return take(&body, ACCESS_KEY_LEN, access_key) && take_short(&body, principal)
-        && take_short(&body, &scope->table_uuid) && take_prefixes(&body, scope);
+    return true;
+}
+
+/* The MAC was right: what is wrong now would be our own doing, and is refused all the same. */
+static bool parse_token(struct str body, struct claim *c)
+{
+    struct str number;
+
+    if (!take_times_and_rights(&body, &c->scope) || !take(&body, ACCESS_KEY_LEN, &c->access_key))
+        return false;
+    if (!take_number(&body, 4, &c->epoch) || !take(&body, 8, &number)) return false;
+    c->scope.staged_in = get_be64(number.data);
+    return take_short(&body, &c->principal) && take_short(&body, &c->scope.table_uuid)
+        && take_prefixes(&body, &c->scope);
 }
 
 /* The token's bytes without their MAC, if that is right. */
@@ -240,21 +263,35 @@ static struct err open_token(const struct vend_key *k, struct str token, struct 
     return OK;
 }
 
+/* ERR_INVALID_TOKEN unless its secret is still the one that the key was made with. */
+static struct err find_owner(const struct iam *iam, const struct claim *c, struct arena *arena,
+                             const struct principal **ret)
+{
+    const struct directory *d = iam_directory(iam, arena);
+
+    if (!d) return no_memory();
+    const struct principal *p = directory_find_name(d, c->principal);
+    if (!p || p->epoch != c->epoch) return refused();
+    *ret = p;
+    return OK;
+}
+
 struct err vended_check(const struct iam *iam, struct str access_key, struct str session_token,
                         struct arena *arena, struct str *ret_secret, struct session_scope *ret_scope,
-                        const struct principal **ret_principal)
+                        struct caller *ret)
 {
     CLEANUP(vend_key_done) struct vend_key k = vend_key_of(iam);
-    struct session_scope scope = { .prefix_count = 0 };
-    struct str body, own_key, name;
+    const struct principal *p;
+    struct claim c = { .epoch = 0 };
+    struct str body;
 
     TRY(open_token(&k, session_token, arena, &body));
-    if (!parse_token(body, &own_key, &name, &scope) || !str_eq(own_key, access_key)) return refused();
-    if (clock_now_ms() >= scope.expires_ms) return FAIL(ERR_EXPIRED_TOKEN, err_text(ERR_EXPIRED_TOKEN));
-    const struct principal *p = iam_find_name(iam, name);
-    if (!p) return refused();
+    if (!parse_token(body, &c) || !str_eq(c.access_key, access_key)) return refused();
+    if (clock_now_ms() >= c.scope.expires_ms) return FAIL(ERR_EXPIRED_TOKEN, err_text(ERR_EXPIRED_TOKEN));
+    TRY(find_owner(iam, &c, arena, &p));
     TRY(secret_of(&k, session_token, arena, ret_secret));
-    *ret_scope = scope;
-    *ret_principal = p;
+    *ret_scope = c.scope;
+    *ret = caller_of_principal(p);
+    ret->scope = ret_scope;
     return OK;
 }

@@ -36,33 +36,33 @@ static struct vended_key issued(int64_t life_ms)
     const struct session_scope scope = scope_for(life_ms);
     struct vended_key key;
 
-    CHECK_OK(vended_issue(iam, iam_find_name(iam, STR("alice")), &scope, arena, &key));
+    CHECK_OK(vended_issue(iam, principal_called(iam, "alice"), &scope, arena, &key));
     return key;
 }
 
 static struct err check(struct str access_key, struct str token)
 {
     struct session_scope scope;
-    const struct principal *p;
+    struct caller who;
     struct str secret;
 
-    return vended_check(iam, access_key, token, arena, &secret, &scope, &p);
+    return vended_check(iam, access_key, token, arena, &secret, &scope, &who);
 }
 
 TEST(a_vended_key_comes_back_as_it_was_made)
 {
     struct session_scope scope;
-    const struct principal *p;
+    struct caller who;
     struct str secret;
 
     set_up();
     const struct vended_key key = issued(60000);
     CHECK_U64(key.access_key.len, 20);
     CHECK(str_starts(key.access_key, STR("FV")));
-    CHECK_OK(vended_check(iam, key.access_key, key.session_token, arena, &secret, &scope, &p));
+    CHECK_OK(vended_check(iam, key.access_key, key.session_token, arena, &secret, &scope, &who));
     CHECK_STR(secret, key.secret);
     CHECK_U64(secret.len, 44);
-    CHECK_STR(principal_name(p), STR("alice"));
+    CHECK_STR(principal_name(who.principal), STR("alice"));
     CHECK_U64(scope.prefix_count, 2);
     CHECK_STR(scope.prefixes[0], STR("wh/db/t/"));
     CHECK_STR(scope.prefixes[1], STR("other/"));
@@ -120,13 +120,13 @@ TEST(no_bit_of_a_session_token_may_change)
 TEST(d19_a_vended_key_of_another_store_is_refused)
 {
     struct session_scope scope;
-    const struct principal *p;
+    struct caller who;
     struct str secret;
 
     set_up();
     const struct vended_key key = issued(60000);
     struct iam *other = iam_with("{\"identities\":[{\"name\":\"alice\"}]}");
-    CHECK_ERR(vended_check(other, key.access_key, key.session_token, arena, &secret, &scope, &p),
+    CHECK_ERR(vended_check(other, key.access_key, key.session_token, arena, &secret, &scope, &who),
               ERR_INVALID_TOKEN);
     iam_close(other);
     tear_down();
@@ -141,16 +141,16 @@ TEST(d7_a_prefix_that_does_not_end_with_a_slash_is_not_vended)
     for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
         struct session_scope scope = scope_for(60000);
         scope.prefixes[1] = str_from_z(prefixes[i]);
-        CHECK_ERR(vended_issue(iam, iam_find_name(iam, STR("alice")), &scope, arena, &key), ERR_INVALID);
+        CHECK_ERR(vended_issue(iam, principal_called(iam, "alice"), &scope, arena, &key), ERR_INVALID);
     }
     struct session_scope scope = scope_for(60000);
     scope.prefix_count = 0;
-    CHECK_ERR(vended_issue(iam, iam_find_name(iam, STR("alice")), &scope, arena, &key), ERR_INVALID);
+    CHECK_ERR(vended_issue(iam, principal_called(iam, "alice"), &scope, arena, &key), ERR_INVALID);
     scope = scope_for(60000);
     scope.rights = 0;
-    CHECK_ERR(vended_issue(iam, iam_find_name(iam, STR("alice")), &scope, arena, &key), ERR_INVALID);
+    CHECK_ERR(vended_issue(iam, principal_called(iam, "alice"), &scope, arena, &key), ERR_INVALID);
     scope.rights = 16;
-    CHECK_ERR(vended_issue(iam, iam_find_name(iam, STR("alice")), &scope, arena, &key), ERR_INVALID);
+    CHECK_ERR(vended_issue(iam, principal_called(iam, "alice"), &scope, arena, &key), ERR_INVALID);
     tear_down();
 }
 
@@ -158,7 +158,7 @@ TEST(the_longest_scope_fits)
 {
     static char key[1025];
     struct session_scope scope = scope_for(60000), back;
-    const struct principal *p;
+    struct caller who;
     struct vended_key vended;
     struct str secret;
 
@@ -167,8 +167,8 @@ TEST(the_longest_scope_fits)
     scope.prefix_count = SESSION_PREFIXES_MAX;
     for (size_t i = 0; i < SESSION_PREFIXES_MAX; i++)
         scope.prefixes[i] = arena_printf(arena, "%.63s/%s/", key, key);
-    CHECK_OK(vended_issue(iam, iam_find_name(iam, STR("alice")), &scope, arena, &vended));
-    CHECK_OK(vended_check(iam, vended.access_key, vended.session_token, arena, &secret, &back, &p));
+    CHECK_OK(vended_issue(iam, principal_called(iam, "alice"), &scope, arena, &vended));
+    CHECK_OK(vended_check(iam, vended.access_key, vended.session_token, arena, &secret, &back, &who));
     CHECK_STR(back.prefixes[3], scope.prefixes[3]);
     tear_down();
 }

@@ -140,7 +140,8 @@ struct err table_of_key(struct rows *r, struct str bucket, struct str key, struc
     const struct str whole = arena_printf(arena, "%.*s/%.*s", STR_ARG(bucket), STR_ARG(key));
 
     if (!whole.data) return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
-    rows_scan_begin(&scan, r, SPACE_LOCATIONS, whole, true);
+    /* With its NUL: the scan ends before where it begins, and the place itself is of the table too. */
+    rows_scan_begin(&scan, r, SPACE_LOCATIONS, str_of(whole.data, whole.len + 1), true);
     if (rows_scan_next(&scan, &place, &uuid) && str_starts(whole, place)) {
         *ret_uuid = arena_str(arena, uuid);
         e = ret_uuid->data ? OK : FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "catalog/commit/entity.h"
+#include "catalog/commit/securable.h"
 #include "storage/base/encode.h"
 #include "storage/base/limits.h"
 #include "storage/base/thread.h"
@@ -111,6 +112,15 @@ static struct err check_parent(struct txn *txn, const struct catalog_row *c, con
     return ns_row_get(txn_rows(txn), c->id, &parent, plan->arena, &row);
 }
 
+/* By its id a namespace is found by what is granted on it. */
+static struct err put_id(struct txn *txn, uint64_t id, struct str key)
+{
+    uint8_t bytes[8];
+
+    put_be64(bytes, id);
+    return txn_put(txn, SPACE_NAMESPACE_IDS, str_of(bytes, sizeof(bytes)), key);
+}
+
 static struct err create_fn(struct txn *txn, void *arg)
 {
     struct ns_plan *plan = arg;
@@ -131,6 +141,7 @@ static struct err create_fn(struct txn *txn, void *arg)
     CLEANUP(json_freep)
     json_t *json = json_pack("{s:I, s:O}", "id", (json_int_t)id, "properties", plan->properties);
     TRY(entity_put(txn, SPACE_NAMESPACES, key, json));
+    TRY(put_id(txn, id, key));
     return audit_put(txn, plan->who, "CreateNamespace", printed(plan->path, plan->arena), json);
 }
 
@@ -199,6 +210,16 @@ static struct err check_empty(struct txn *txn, const struct ns_plan *plan, const
                     STR_ARG(printed(plan->path, plan->arena)));
 }
 
+static struct err forget(struct txn *txn, uint64_t id, struct arena *arena)
+{
+    const struct securable s = securable_of_id(SECURABLE_NAMESPACE, id);
+    uint8_t bytes[8];
+
+    put_be64(bytes, id);
+    TRY(txn_del(txn, SPACE_NAMESPACE_IDS, str_of(bytes, sizeof(bytes))));
+    return securable_forget(txn, &s, arena);
+}
+
 static struct err drop_fn(struct txn *txn, void *arg)
 {
     struct ns_plan *plan = arg;
@@ -211,6 +232,7 @@ static struct err drop_fn(struct txn *txn, void *arg)
     if (!key.data) return no_memory();
     TRY(check_empty(txn, plan, &c, key, row.id));
     TRY(txn_del(txn, SPACE_NAMESPACES, key));
+    TRY(forget(txn, row.id, plan->arena));
     return audit_put(txn, plan->who, "DropNamespace", printed(plan->path, plan->arena), NULL);
 }
 

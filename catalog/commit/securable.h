@@ -32,6 +32,7 @@ struct securable_path {
     struct securable nodes[NAMESPACE_LEVELS_MAX + 2];
     size_t count;
     uint64_t catalog_id;
+    uint64_t ns_id;      /* of the last namespace; 0: there is none */
     struct str location; /* of the table if there is one, else the catalog's; in the arena */
     bool is_whole;       /* all that was named is there; else nodes ends with the last that is */
 };

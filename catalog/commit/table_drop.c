@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "catalog/commit/entity.h"
+#include "catalog/commit/securable.h"
 #include "storage/base/encode.h"
 #include "storage/base/ids.h"
 #include "storage/base/limits.h"
@@ -110,6 +111,9 @@ static struct err drop_fn(struct txn *txn, void *arg)
     TRY(table_row_get(txn_rows(txn), plan->catalog, plan->ident, plan->arena, &row));
     TRY(txn_del(txn, row.space, row.key));
     TRY(txn_del(txn, SPACE_TABLE_IDS, str_of(row.uuid, 36)));
+    const struct securable s = securable_of_uuid(row.space == SPACE_VIEWS ? SECURABLE_VIEW : SECURABLE_TABLE,
+                                                 str_from_z(row.uuid));
+    TRY(securable_forget(txn, &s, plan->arena));
     if (plan->is_purge) TRY(queue_purge(txn, plan, &row));
     for (size_t i = 0; i < row.places.count && !plan->is_purge; i++)
         TRY(location_release(txn, row.places.keys[i], str_of(row.uuid, 36)));

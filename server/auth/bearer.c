@@ -8,30 +8,29 @@
 
 #include "admin/iam/session_token.h"
 
-static struct err be_anonymous(const struct iam *iam, struct caller *ret)
+static struct err be_anonymous(const struct directory *d, struct caller *ret)
 {
-    const struct principal *p = iam_anonymous(iam);
+    const struct principal *p = directory_anonymous(d);
 
     if (!p) return FAIL(ERR_UNAUTHENTICATED, "no Authorization header");
-    *ret = (struct caller){ .principal = p, .is_anonymous = true };
+    *ret = caller_of_principal(p);
+    ret->is_anonymous = true;
     return OK;
 }
 
 struct err bearer_verify(const struct iam *iam, struct http_request *req, struct caller *ret)
 {
     const size_t count = http_header_repeats(req, "authorization");
-    const struct principal *principal;
-    struct str scheme;
-    int64_t expires_ms;
+    const struct directory *d = iam_directory(iam, req->arena);
+    struct str scheme, scope;
 
-    if (count == 0) return be_anonymous(iam, ret);
+    if (!d) return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
+    if (count == 0) return be_anonymous(d, ret);
     if (count > 1) return FAIL(ERR_UNAUTHENTICATED, "two Authorization headers");
     const struct str token = str_trim(str_cut(http_header(req, "authorization"), ' ', &scheme));
     if (!str_is_nocase(scheme, "bearer"))
         return FAIL(ERR_UNAUTHENTICATED, "the Authorization is not a bearer token");
     /* What PyIceberg sends when it was given no credential: it has none, and means to have none. */
-    if (str_is(token, "None") && iam_anonymous(iam)) return be_anonymous(iam, ret);
-    TRY(token_check(iam, token, req->arena, &principal, &expires_ms));
-    *ret = (struct caller){ .principal = principal };
-    return OK;
+    if (str_is(token, "None") && directory_anonymous(d)) return be_anonymous(d, ret);
+    return token_check(iam, token, req->arena, ret, &scope);
 }

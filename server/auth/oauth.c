@@ -119,23 +119,24 @@ static struct err read_credentials(const struct http_request *req, const struct 
 }
 
 /* An unknown client costs the same comparison as a known one. */
-static const struct principal *find_client(const struct iam *iam, struct str id, struct str secret)
+static const struct principal *find_client(const struct directory *d, struct str id, struct str secret)
 {
-    struct str right = STR_NONE;
-    const struct principal *p = iam_find_key(iam, id, &right);
-    const bool is_right = bytes_equal_secret(p ? right : str_of(secret.data, secret.len), secret);
+    struct secrets right = { .items = { secret }, .count = 1 };
+    const struct principal *p = directory_find_key(d, id, &right);
+    bool is_right = false;
 
+    for (size_t i = 0; i < right.count; i++) is_right |= bytes_equal_secret(right.items[i], secret);
     return p && is_right ? p : NULL;
 }
 
-static struct err log_in(const struct iam *iam, const struct credentials *c, struct arena *arena,
+static struct err log_in(const struct directory *d, const struct credentials *c, struct arena *arena,
                          const struct principal **ret)
 {
-    const struct principal *p = find_client(iam, c->id, c->secret);
+    const struct principal *p = find_client(d, c->id, c->secret);
 
     if (!p && c->are_encoded) {
         const struct str id = percent_str(arena, c->id, true), secret = percent_str(arena, c->secret, true);
-        if (id.data && secret.data) p = find_client(iam, id, secret);
+        if (id.data && secret.data) p = find_client(d, id, secret);
     }
     if (!p) return FAIL(ERR_BAD_CLIENT, err_text(ERR_BAD_CLIENT));
     *ret = p;
@@ -144,34 +145,50 @@ static struct err log_in(const struct iam *iam, const struct credentials *c, str
 
 /* ---- grants ---- */
 
+/* A login: whose, and in which scope the token will be. */
+struct login {
+    const struct principal *principal;
+    struct str scope;
+};
+
+/* The new token is no wider than the one that it is for (reliability.md D20): that one's scope stays, unless less is asked for. */
 static struct err exchange(const struct iam *iam, const struct form *f, struct arena *arena,
-                           const struct principal **ret)
+                           struct login *ret)
 {
     const struct str type = form_get(f, "subject_token_type");
-    int64_t expires_ms;
+    const struct str wanted = form_get(f, "scope");
+    struct caller old;
+    struct str scope;
 
     if (!form_get(f, "subject_token").len) return FAIL(ERR_INVALID, "subject_token is missing");
     if (!str_is(type, TYPE_ACCESS_TOKEN))
         return FAIL(ERR_INVALID, "subject_token_type must be " TYPE_ACCESS_TOKEN);
-    return token_check(iam, form_get(f, "subject_token"), arena, ret, &expires_ms);
+    TRY(token_check(iam, form_get(f, "subject_token"), arena, &old, &scope));
+    TRY(token_scope_check(&old, wanted));
+    ret->principal = old.principal;
+    ret->scope = token_scope_is_limited(wanted) || !token_scope_is_limited(scope) ? wanted : scope;
+    return OK;
 }
 
 static struct err grant(const struct iam *iam, const struct http_request *req, const struct form *f,
-                        const struct principal **ret)
+                        struct login *ret)
 {
+    const struct directory *d = iam_directory(iam, req->arena);
     const struct str type = form_get(f, "grant_type");
     struct credentials c;
 
+    if (!d) return no_memory();
     if (!type.len) return FAIL(ERR_INVALID, "grant_type is missing");
     if (!str_is(type, "client_credentials") && !str_is(type, GRANT_EXCHANGE))
         return FAIL(ERR_BAD_GRANT, "grant_type must be client_credentials or " GRANT_EXCHANGE);
     TRY(read_credentials(req, f, &c));
-    if (c.are_given) return log_in(iam, &c, req->arena, ret);
+    ret->scope = form_get(f, "scope");
+    if (c.are_given) return log_in(d, &c, req->arena, &ret->principal);
     if (str_is(type, GRANT_EXCHANGE)) return exchange(iam, f, req->arena, ret);
     return FAIL(ERR_BAD_CLIENT, err_text(ERR_BAD_CLIENT));
 }
 
-/* What clients ask for by default; all mean the principal's own rights. */
+/* What clients ask for by default, all roles; or some by name. */
 static struct err check_scope(struct str scope)
 {
     const struct str role = STR("PRINCIPAL_ROLE:");
@@ -219,16 +236,16 @@ static struct err print_token(struct str token, int64_t ttl_s, struct str scope,
 static struct err issue(const struct iam *iam, const struct http_request *req, struct str text, int64_t ttl_s,
                         struct str *ret_body)
 {
-    const struct principal *p;
     struct form *f = arena_new_of(req->arena, struct form);
+    struct login login;
     struct str token;
 
     if (!f) return no_memory();
     TRY(read_form(text, req->arena, f));
     TRY(check_scope(form_get(f, "scope")));
-    TRY(grant(iam, req, f, &p));
-    TRY(token_issue(iam, p, ttl_s, form_get(f, "scope"), req->arena, &token));
-    return print_token(token, ttl_s, form_get(f, "scope"), req->arena, ret_body);
+    TRY(grant(iam, req, f, &login));
+    TRY(token_issue(iam, login.principal, ttl_s, login.scope, req->arena, &token));
+    return print_token(token, ttl_s, login.scope, req->arena, ret_body);
 }
 
 struct err oauth_token(const struct iam *iam, struct http_request *req, struct str form, int64_t ttl_s,

@@ -104,12 +104,22 @@ TEST(credentials_give_a_token)
 TEST(the_scope_is_given_back)
 {
     begin(PEOPLE, NOW);
-    struct answer a = ask("", "grant_type=client_credentials" ALICE "&scope=PRINCIPAL_ROLE:a+catalog");
-    CHECK_STR(json_str(json_object_get(a.body, "scope")), STR("PRINCIPAL_ROLE:a catalog"));
+    struct answer a = ask("", "grant_type=client_credentials" ALICE "&scope=PRINCIPAL_ROLE:ALL+catalog");
+    CHECK_STR(json_str(json_object_get(a.body, "scope")), STR("PRINCIPAL_ROLE:ALL catalog"));
     json_decref(a.body);
     a = ask("", "grant_type=client_credentials" ALICE);
     CHECK(!json_object_get(a.body, "scope"));
     json_decref(a.body);
+    finish();
+}
+
+TEST(d20_a_role_that_one_lacks_is_no_scope)
+{
+    begin(PEOPLE, NOW);
+    check_error("", "grant_type=client_credentials" ALICE "&scope=PRINCIPAL_ROLE:service_admin", 400,
+                "invalid_scope");
+    check_error("", "grant_type=client_credentials" ALICE "&scope=catalog+PRINCIPAL_ROLE:a", 400,
+                "invalid_scope");
     finish();
 }
 
@@ -252,7 +262,8 @@ TEST(a_vended_key_opens_no_catalog)
     };
     struct vended_key key;
     struct caller who;
-    CHECK_OK(vended_issue(options.iam, iam_find_name(options.iam, STR("root")), &scope, arena, &key));
+    CHECK_OK(vended_issue(options.iam, directory_find_name(iam_directory(options.iam, arena), STR("root")),
+                          &scope, arena, &key));
     CHECK_ERR(bearer(key.session_token, &who), ERR_UNAUTHENTICATED);
     const struct str form = arena_printf(arena, "grant_type=client_credentials&client_id=%s&client_secret=x",
                                          key.access_key.data);
@@ -268,7 +279,7 @@ TEST(without_authorization_one_is_the_anonymous_principal_if_there_is_one)
     CHECK_OK(bearer_verify(options.iam, request("GET", "/v1/config", "host:h\n"), &who));
     CHECK(who.is_anonymous);
     CHECK_STR(principal_name(who.principal), STR("anonymous"));
-    CHECK_OK(access_check(&who, PERM_CATALOG_READ, STR("wh"), STR("t")));
-    CHECK_ERR(access_check(&who, PERM_CATALOG_WRITE, STR("wh"), STR("t")), ERR_DENIED);
+    CHECK_OK(access_check(&who, PERM_READ, STR("wh"), STR("t")));
+    CHECK_ERR(access_check(&who, PERM_WRITE, STR("wh"), STR("t")), ERR_DENIED);
     finish();
 }

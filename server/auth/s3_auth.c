@@ -79,20 +79,21 @@ static struct err find_token(const struct http_request *req, struct str *ret)
 
 /* The caller is handed out only when the signature is right: until then it is a claim. */
 static struct err find_caller(const struct s3_auth_options *o, const struct http_request *req,
-                              struct str access_key, struct caller *ret, struct str *ret_secret)
+                              struct str access_key, struct caller *ret, struct secrets *ret_secrets)
 {
+    const struct directory *d = iam_directory(o->iam, req->arena);
     struct str token;
 
+    if (!d) return no_memory();
     TRY(find_token(req, &token));
     if (!token.len) {
-        ret->principal = iam_find_key(o->iam, access_key, ret_secret);
+        *ret = caller_of_principal(directory_find_key(d, access_key, ret_secrets));
         return ret->principal ? OK : FAIL(ERR_INVALID_ACCESS_KEY, err_text(ERR_INVALID_ACCESS_KEY));
     }
     struct session_scope *scope = arena_new_of(req->arena, struct session_scope);
     if (!scope) return no_memory();
-    TRY(vended_check(o->iam, access_key, token, req->arena, ret_secret, scope, &ret->principal));
-    ret->scope = scope;
-    return OK;
+    ret_secrets->count = 1;
+    return vended_check(o->iam, access_key, token, req->arena, &ret_secrets->items[0], scope, ret);
 }
 
 /* ---- what kind of body ---- */
@@ -159,15 +160,22 @@ static struct err verify_v4(const struct s3_auth_options *o, const struct http_r
 {
     struct sigv4_claim claim;
     struct caller caller = { .principal = NULL };
-    struct str secret, payload, in_query = STR("UNSIGNED-PAYLOAD");
+    struct secrets secrets = { .count = 0 };
+    struct str payload, in_query = STR("UNSIGNED-PAYLOAD");
+    struct err e = OK;
 
     if (form == FORM_V4_HEADER) TRY(sigv4_read_header(o, req, http_header(req, "authorization"), &claim));
     else TRY(sigv4_read_query(o, req, &claim));
     auth->access_key = claim.access_key;
     if (http_has_query(req, "X-Amz-Content-Sha256")) in_query = http_query(req, "X-Amz-Content-Sha256");
     TRY(payload_text(req, form == FORM_V4_HEADER ? STR_NONE : in_query, &payload));
-    TRY(find_caller(o, req, claim.access_key, &caller, &secret));
-    TRY(sigv4_verify(o, req, &claim, payload, secret, auth));
+    TRY(find_caller(o, req, claim.access_key, &caller, &secrets));
+    /* The secret before a rotation still signs. */
+    for (size_t i = 0; i < secrets.count; i++) {
+        e = sigv4_verify(o, req, &claim, payload, secrets.items[i], auth);
+        if (e.code != ERR_SIGNATURE_MISMATCH) break;
+    }
+    TRY(e);
     TRY(read_payload(payload, auth));
     auth->caller = caller;
     return OK;
@@ -178,13 +186,18 @@ static struct err verify_v2(const struct s3_auth_options *o, const struct http_r
 {
     struct sigv2_claim claim;
     struct caller caller = { .principal = NULL };
-    struct str secret;
+    struct secrets secrets = { .count = 0 };
+    struct err e = OK;
 
     if (form == FORM_V2_HEADER) TRY(sigv2_read_header(req, http_header(req, "authorization"), &claim));
     else TRY(sigv2_read_query(req, &claim));
     auth->access_key = claim.access_key;
-    TRY(find_caller(o, req, claim.access_key, &caller, &secret));
-    TRY(sigv2_verify(o, req, &claim, secret, auth));
+    TRY(find_caller(o, req, claim.access_key, &caller, &secrets));
+    for (size_t i = 0; i < secrets.count; i++) {
+        e = sigv2_verify(o, req, &claim, secrets.items[i], auth);
+        if (e.code != ERR_SIGNATURE_MISMATCH) break;
+    }
+    TRY(e);
     TRY(read_plain_payload(req, auth));
     auth->caller = caller;
     return OK;
@@ -193,8 +206,12 @@ static struct err verify_v2(const struct s3_auth_options *o, const struct http_r
 static struct err be_anonymous(const struct s3_auth_options *o, const struct http_request *req,
                                struct s3_auth *auth)
 {
+    const struct directory *d = iam_directory(o->iam, req->arena);
+
+    if (!d) return no_memory();
     TRY(read_plain_payload(req, auth));
-    auth->caller = (struct caller){ .principal = iam_anonymous(o->iam), .is_anonymous = true };
+    auth->caller = caller_of_principal(directory_anonymous(d));
+    auth->caller.is_anonymous = true;
     return OK;
 }
 

@@ -238,7 +238,8 @@ static struct vended_key vend(void)
                                          .expires_ms = clock_now_ms() + 60000 };
     struct vended_key key;
 
-    CHECK_OK(vended_issue(options.iam, iam_find_name(options.iam, STR("root")), &scope, arena, &key));
+    CHECK_OK(vended_issue(options.iam, directory_find_name(iam_directory(options.iam, arena), STR("root")),
+                          &scope, arena, &key));
     return key;
 }
 

@@ -4,7 +4,7 @@
 #ifndef SERVER_ICEBERG_REST_H
 #define SERVER_ICEBERG_REST_H
 
-#include "admin/iam/access.h"
+#include "admin/iam/rights.h"
 #include "catalog/commit/catalog.h"
 #include "server/iceberg/iceberg.h"
 #include "storage/base/json.h"
@@ -24,7 +24,8 @@ struct rest_request {
     struct str prefix;     /* the catalog's name */
     struct ns_path ns;
     struct str table; /* or view */
-    struct catalog_info catalog; /* when the row has a prefix */
+    struct table_ident subject;  /* the table that the answer is about: of the path, or of the body */
+    struct securable_path path;  /* to what the row's privilege is wanted on */
     bool is_keys_wanted;         /* credentials are what was asked for, whatever the header says */
     struct err outcome;
     char why[512];
@@ -39,11 +40,15 @@ enum rest_flags {
     REST_HIDDEN = 1 << 3,  /* not in the `endpoints` of /config */
 };
 
+/* What the row's privilege is wanted on. */
+enum rest_target { ON_NOTHING, ON_PREFIX, ON_PATH_NAMESPACE, ON_PATH_TABLE, ON_PATH_VIEW };
+
 struct rest_op {
     const char *name;      /* "LoadTable" */
     enum http_method method;
     const char *path;      /* "/v1/{prefix}/namespaces/{namespace}/tables/{table}": as in `endpoints` */
-    enum permission permission;
+    enum privilege privilege;  /* wanted, and on what; PRIV_NONE: the handler asks, since the body says it */
+    enum rest_target target;
     unsigned flags;
     rest_run_fn *run;      /* on a worker */
 };
@@ -82,10 +87,23 @@ struct err rest_answer_names(struct rest_request *req, enum metadata_kind kind);
 /* pageToken and pageSize: without a token parameter everything is given. */
 struct err rest_paging(const struct rest_request *req, struct str *ret_token, size_t *ret_size);
 
+/* ---- access (rest_access.c) ---- */
+
+/* The row's privilege, on what the path names. On a worker, before the handler. */
+struct err rest_authorize(struct rest_request *req);
+/* A privilege on a namespace (name empty), table or view of the request's catalog. ERR_DENIED, or, when the caller may not even see that: as if it did not exist. OK also for
+ * what does not exist, if its privilege is held on what is around it: the handler tells. *ret may be NULL. */
+struct err rest_need(struct rest_request *req, enum privilege p, const struct table_ident *what, struct securable_path *ret);
+/* All that these updates want; a table that is not there yet is made (TABLE_CREATE). */
+struct err rest_need_updates(struct rest_request *req, const struct table_change *change);
+/* Names of what the caller may see in there: all (*ret_all), or these, sorted. ERR_NO_SUCH_NAMESPACE when not even the place itself. */
+struct err rest_seen_namespaces(struct rest_request *req, const struct ns_path *parent, bool *ret_all, struct name_page *ret);
+struct err rest_seen_tables(struct rest_request *req, enum metadata_kind kind, bool *ret_all, struct name_page *ret);
+/* Cut a page out of sorted names. */
+void rest_page(struct name_page *names, struct str token, size_t size);
+
 /* ---- credentials (rest_credentials.c) ---- */
 
-/* May the caller do this on the table whose files are at location? */
-struct err rest_check_table(const struct rest_request *req, enum permission what, struct str location);
 /* The `config` object of a LoadTableResult: endpoint and path style, and keys vended for the table when the client asks for them (X-Iceberg-Access-Delegation). In *ret_storage the
  * storage-credentials array; NULL when none are given. Both the caller's to decref. */
 struct err rest_table_config(struct rest_request *req, const struct table_info *t, json_t **ret_config, json_t **ret_storage);

@@ -35,6 +35,7 @@ struct err rest_update_table(struct rest_request *req)
 
     TRY(rest_check_identifier(req));
     TRY(rest_change_from_json(req->body, &change));
+    TRY(rest_need_updates(req, &change));
     TRY(table_commit(req->options->store, req->prefix, &change, 1, &req->actor, req->arena, &info));
     return rest_answer_changed(req, &info);
 }
@@ -53,6 +54,7 @@ struct err rest_commit_transaction(struct rest_request *req)
     {
         TRY(rest_ident_from_json(json_object_get(entry, "identifier"), "identifier", &changes[i].ident));
         TRY(rest_change_from_json(entry, &changes[i]));
+        TRY(rest_need_updates(req, &changes[i]));
     }
     TRY(table_commit(req->options->store, req->prefix, changes, count, &req->actor, req->arena, infos));
     rest_answer_empty(req, 204);

@@ -24,26 +24,41 @@ static json_t *endpoints(struct arena *arena)
     return list;
 }
 
+static bool sees(const struct rest_request *req, const struct catalog_info *c)
+{
+    const struct securable_path path = {
+        .nodes = { securable_of_id(SECURABLE_CATALOG, c->id) },
+        .count = 1,
+        .catalog_id = c->id,
+        .location = c->base_location,
+        .is_whole = true,
+    };
+    return rights_see_catalog(&req->caller, &path);
+}
+
+/* What one may not see answers as if it did not exist. */
 static struct err check_catalog(struct rest_request *req, struct str warehouse, struct catalog_info *ret)
 {
-    struct str bucket, key;
-
     TRY(catalog_get(req->options->store, warehouse, req->arena, ret));
-    TRY(location_parse(ret->base_location, req->arena, &bucket, &key));
-    if (access_check(&req->caller, PERM_CATALOG_LIST, bucket, key).code == ERR_OK) return OK;
+    if (sees(req, ret)) return OK;
     return err_fail(ERR_NO_SUCH_WAREHOUSE, "Unable to find warehouse %.*s", STR_ARG(warehouse));
 }
 
-/* A client that names no warehouse gets the catalog if there is one alone. */
+/* A client that names no warehouse gets the catalog if it sees one alone. */
 static struct err find_catalog(struct rest_request *req, struct catalog_info *ret)
 {
     const struct str warehouse = http_query(req->http, "warehouse");
     struct catalog_info *all;
-    size_t count;
+    size_t count, seen = 0;
 
     if (warehouse.len) return check_catalog(req, warehouse, ret);
     TRY(catalog_list(req->options->store, req->arena, &all, &count));
-    if (count == 1) return check_catalog(req, all[0].name, ret);
+    for (size_t i = 0; i < count; i++) {
+        if (!sees(req, &all[i])) continue;
+        *ret = all[i];
+        seen++;
+    }
+    if (seen == 1) return OK;
     return FAIL(ERR_INVALID, "Please specify a warehouse");
 }
 

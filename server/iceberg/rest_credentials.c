@@ -9,7 +9,6 @@
 
 #include "admin/iam/session_token.h"
 #include "storage/base/clock.h"
-#include "storage/base/limits.h"
 #include "storage/base/thread.h"
 
 static struct err no_memory(void)
@@ -51,20 +50,27 @@ static struct str s3_endpoint(const struct rest_request *req)
 
 /* ---- rights ---- */
 
-struct err rest_check_table(const struct rest_request *req, enum permission what, struct str location)
+/* What the caller may do with the table's files now: that, and no more, its key will open. */
+static unsigned rights_of(const struct rest_request *req, const struct securable_path *path)
 {
-    struct str bucket, key;
-
-    TRY(location_parse(location, req->arena, &bucket, &key));
-    return access_check(&req->caller, what, bucket, key);
+    if (rights_have(&req->caller, PRIV_TABLE_WRITE_DATA, path))
+        return SESSION_READ | SESSION_LIST | SESSION_WRITE | SESSION_DELETE;
+    return rights_have(&req->caller, PRIV_TABLE_READ_DATA, path) ? SESSION_READ | SESSION_LIST : 0;
 }
 
-static unsigned rights_of(const struct rest_request *req, struct str location)
+/* The path to the table that the answer is about; to its namespace, when it is only staged. */
+static struct err subject_path(const struct rest_request *req, const struct table_info *t,
+                               struct securable_path *ret)
 {
-    if (rest_check_table(req, PERM_CATALOG_WRITE, location).code == ERR_OK)
-        return SESSION_READ | SESSION_LIST | SESSION_WRITE | SESSION_DELETE;
-    if (rest_check_table(req, PERM_CATALOG_READ, location).code == ERR_OK) return SESSION_READ | SESSION_LIST;
-    return 0;
+    CLEANUP(view_closep) struct rows *view = NULL;
+    const struct securable_name name = { .catalog = req->prefix,
+                                         .ns = &req->subject.ns,
+                                         .name = req->subject.name };
+
+    TRY(view_open(req->options->store->meta, &view));
+    TRY(securable_find(view, &name, req->arena, ret));
+    ret->location = t->location;
+    return OK;
 }
 
 static bool wants_keys(const struct rest_request *req)
@@ -105,14 +111,16 @@ static void put_keys(const struct rest_request *req, json_t *object, const struc
         arena_printf(req->arena, "%lld", (long long)key->expires_ms));
 }
 
-static struct err vend(const struct rest_request *req, const struct table_info *t, unsigned rights,
-                       struct vended_key *ret)
+/* A key for a table that is about to be made names the namespace that it will be in (rights.h). */
+static struct err vend(const struct rest_request *req, const struct table_info *t,
+                       const struct securable_path *path, struct vended_key *ret)
 {
     struct session_scope scope = {
         .prefix_count = t->place_count,
-        .rights = rights,
+        .rights = rights_of(req, path),
         .expires_ms = clock_now_ms() + req->options->vended_ttl_s * 1000,
         .table_uuid = str_from_z(t->uuid),
+        .staged_in = path->is_whole ? 0 : path->ns_id,
     };
 
     for (size_t i = 0; i < t->place_count; i++) scope.prefixes[i] = t->places[i];
@@ -152,13 +160,14 @@ struct err rest_table_config(struct rest_request *req, const struct table_info *
 {
     CLEANUP(json_freep) json_t *config = json_object();
     json_t *storage = NULL;
+    struct securable_path path;
     struct vended_key key;
-    const unsigned rights = wants_keys(req) && req->caller.principal ? rights_of(req, t->location) : 0;
 
     if (!config) return no_memory();
     put_endpoint(req, config);
-    if (rights) {
-        TRY(vend(req, t, rights, &key));
+    TRY(subject_path(req, t, &path));
+    if (wants_keys(req) && rights_of(req, &path)) {
+        TRY(vend(req, t, &path, &key));
         put_keys(req, config, &key);
         if (refresh_path(req).len) put(config, "client.refresh-credentials-endpoint", refresh_path(req));
         storage = storage_credentials(req, t, &key);

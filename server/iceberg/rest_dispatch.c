@@ -1,9 +1,9 @@
 /*
  * rest_dispatch.c - what happens to every request of the Iceberg REST catalog.
  *
- *   head   the row -> the token -> may they, in that catalog -> is there a body, and how long
+ *   head   the row -> the token -> is there a body, and how long
  *   data   collected, at most LIMIT_REST_BODY
- *   end    parsed; row->run on a worker, since commits wait for a flush and large tables are parsed
+ *   end    on a worker, since rows may be far, commits wait for a flush and large tables are parsed: may they -> the body, parsed -> row->run
  *   done   one log line, one metric
  *
  * All decisions of `head` come before "100 Continue".
@@ -47,21 +47,6 @@ static struct err authenticate(struct rest_request *req)
     return OK;
 }
 
-/* What one may not see answers as if it did not exist. */
-static struct err authorize(struct rest_request *req)
-{
-    struct str bucket, key;
-
-    if (req->op->permission == PERM_PUBLIC) return OK;
-    TRY(catalog_get(req->options->store, req->prefix, req->arena, &req->catalog));
-    TRY(location_parse(req->catalog.base_location, req->arena, &bucket, &key));
-    const struct err e = access_check(&req->caller, req->op->permission, bucket, key);
-    if (e.code == ERR_OK) return OK;
-    if (access_check(&req->caller, PERM_CATALOG_LIST, bucket, key).code != ERR_OK)
-        return err_fail(ERR_NO_SUCH_WAREHOUSE, "Unable to find warehouse %.*s", STR_ARG(req->prefix));
-    return e;
-}
-
 static void text_done(void *arg)
 {
     buf_done(arg);
@@ -84,7 +69,6 @@ static struct err head(struct rest_request *req)
 {
     TRY(rest_op_find(req, req->http));
     TRY(authenticate(req));
-    TRY(authorize(req));
     return body_begin(req);
 }
 
@@ -147,8 +131,9 @@ static struct err parse_body(struct rest_request *req)
 static void work(struct http_request *http)
 {
     struct rest_request *req = request_of(http);
-    struct err e = parse_body(req);
+    struct err e = rest_authorize(req);
 
+    if (e.code == ERR_OK) e = parse_body(req);
     if (e.code == ERR_OK) e = req->op->run(req);
     req->outcome = e.code == ERR_OK ? OK : err_keep(e, req->why, sizeof(req->why));
 }

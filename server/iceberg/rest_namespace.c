@@ -47,10 +47,13 @@ struct err rest_list_namespaces(struct rest_request *req)
     struct name_page page;
     struct str token;
     size_t size;
+    bool is_all;
 
     TRY(parent_of(req, &path));
     TRY(rest_paging(req, &token, &size));
-    TRY(ns_list(req->options->store, req->prefix, &path, token, size, req->arena, &page));
+    TRY(rest_seen_namespaces(req, &path, &is_all, &page));
+    if (is_all) TRY(ns_list(req->options->store, req->prefix, &path, token, size, req->arena, &page));
+    else rest_page(&page, token, size);
     json_t *list = json_array();
     if (path.count == NAMESPACE_LEVELS_MAX) path.count--; /* none can have children */
     path.count++;
@@ -71,6 +74,9 @@ struct err rest_create_namespace(struct rest_request *req)
     TRY(rest_ns_from_json(json_object_get(req->body, "namespace"), "namespace", &path));
     TRY(json_want_object(req->body, "properties", &properties));
     TRY(check_properties(properties, "properties"));
+    struct table_ident parent = { .ns = path };
+    parent.ns.count--;
+    TRY(rest_need(req, PRIV_NAMESPACE_CREATE, &parent, NULL));
     TRY(ns_create(req->options->store, req->prefix, &path, properties, &req->actor));
     json_t *shown = properties ? json_incref(properties) : json_object();
     rest_answer_json(req, 200,

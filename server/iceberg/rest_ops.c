@@ -15,33 +15,33 @@
 #define TABLES NS "/{namespace}/tables"
 #define VIEWS NS "/{namespace}/views"
 static const struct rest_op ops[] = {
-    { "GetConfig",         HTTP_GET,    "/v1/config",                            PERM_PUBLIC,        REST_HIDDEN,            rest_config },
-    { "GetToken",          HTTP_POST,   "/v1/oauth/tokens",                      PERM_PUBLIC,        REST_PUBLIC | REST_FORM | REST_HIDDEN, rest_token },
-    { "ListNamespaces",    HTTP_GET,    NS,                                      PERM_CATALOG_LIST,  0,                      rest_list_namespaces },
-    { "CreateNamespace",   HTTP_POST,   NS,                                      PERM_CATALOG_WRITE, REST_JSON,              rest_create_namespace },
-    { "LoadNamespace",     HTTP_GET,    NS "/{namespace}",                       PERM_CATALOG_LIST,  0,                      rest_load_namespace },
-    { "NamespaceExists",   HTTP_HEAD,   NS "/{namespace}",                       PERM_CATALOG_LIST,  0,                      rest_namespace_exists },
-    { "DropNamespace",     HTTP_DELETE, NS "/{namespace}",                       PERM_CATALOG_WRITE, 0,                      rest_drop_namespace },
-    { "UpdateNamespace",   HTTP_POST,   NS "/{namespace}/properties",            PERM_CATALOG_WRITE, REST_JSON,              rest_update_namespace },
-    { "ListTables",        HTTP_GET,    TABLES,                                  PERM_CATALOG_LIST,  0,                      rest_list_tables },
-    { "CreateTable",       HTTP_POST,   TABLES,                                  PERM_CATALOG_WRITE, REST_JSON,              rest_create_table },
-    { "LoadTable",         HTTP_GET,    TABLES "/{table}",                       PERM_CATALOG_READ,  0,                      rest_load_table },
-    { "TableExists",       HTTP_HEAD,   TABLES "/{table}",                       PERM_CATALOG_LIST,  0,                      rest_table_exists },
-    { "UpdateTable",       HTTP_POST,   TABLES "/{table}",                       PERM_CATALOG_WRITE, REST_JSON,              rest_update_table },
-    { "DropTable",         HTTP_DELETE, TABLES "/{table}",                       PERM_CATALOG_WRITE, 0,                      rest_drop_table },
-    { "LoadCredentials",   HTTP_GET,    TABLES "/{table}/credentials",           PERM_CATALOG_READ,  0,                      rest_load_credentials },
-    { "ReportMetrics",     HTTP_POST,   TABLES "/{table}/metrics",               PERM_CATALOG_READ,  REST_JSON,              rest_report_metrics },
-    { "RegisterTable",     HTTP_POST,   NS "/{namespace}/register",              PERM_CATALOG_WRITE, REST_JSON,              rest_register_table },
-    { "RenameTable",       HTTP_POST,   "/v1/{prefix}/tables/rename",            PERM_CATALOG_WRITE, REST_JSON,              rest_rename_table },
-    { "ListViews",         HTTP_GET,    VIEWS,                                   PERM_CATALOG_LIST,  0,                      rest_list_views },
-    { "CreateView",        HTTP_POST,   VIEWS,                                   PERM_CATALOG_WRITE, REST_JSON,              rest_create_view },
-    { "LoadView",          HTTP_GET,    VIEWS "/{view}",                         PERM_CATALOG_READ,  0,                      rest_load_view },
-    { "ViewExists",        HTTP_HEAD,   VIEWS "/{view}",                         PERM_CATALOG_LIST,  0,                      rest_view_exists },
-    { "ReplaceView",       HTTP_POST,   VIEWS "/{view}",                         PERM_CATALOG_WRITE, REST_JSON,              rest_replace_view },
-    { "DropView",          HTTP_DELETE, VIEWS "/{view}",                         PERM_CATALOG_WRITE, 0,                      rest_drop_view },
-    { "RegisterView",      HTTP_POST,   NS "/{namespace}/register-view",         PERM_CATALOG_WRITE, REST_JSON,              rest_register_view },
-    { "RenameView",        HTTP_POST,   "/v1/{prefix}/views/rename",             PERM_CATALOG_WRITE, REST_JSON,              rest_rename_view },
-    { "CommitTransaction", HTTP_POST,   "/v1/{prefix}/transactions/commit",      PERM_CATALOG_WRITE, REST_JSON,              rest_commit_transaction },
+    { "GetConfig",         HTTP_GET,    "/v1/config",                            PRIV_NONE,                      ON_NOTHING,        REST_HIDDEN,            rest_config },
+    { "GetToken",          HTTP_POST,   "/v1/oauth/tokens",                      PRIV_NONE,                      ON_NOTHING,        REST_PUBLIC | REST_FORM | REST_HIDDEN, rest_token },
+    { "ListNamespaces",    HTTP_GET,    NS,                                      PRIV_NONE,                      ON_PREFIX,         0,                      rest_list_namespaces },
+    { "CreateNamespace",   HTTP_POST,   NS,                                      PRIV_NONE,                      ON_PREFIX,         REST_JSON,              rest_create_namespace },
+    { "LoadNamespace",     HTTP_GET,    NS "/{namespace}",                       PRIV_NAMESPACE_READ_PROPERTIES, ON_PATH_NAMESPACE, 0,                      rest_load_namespace },
+    { "NamespaceExists",   HTTP_HEAD,   NS "/{namespace}",                       PRIV_NAMESPACE_LIST,            ON_PATH_NAMESPACE, 0,                      rest_namespace_exists },
+    { "DropNamespace",     HTTP_DELETE, NS "/{namespace}",                       PRIV_NAMESPACE_DROP,            ON_PATH_NAMESPACE, 0,                      rest_drop_namespace },
+    { "UpdateNamespace",   HTTP_POST,   NS "/{namespace}/properties",            PRIV_NAMESPACE_WRITE_PROPERTIES, ON_PATH_NAMESPACE, REST_JSON,              rest_update_namespace },
+    { "ListTables",        HTTP_GET,    TABLES,                                  PRIV_NONE,                      ON_PREFIX,         0,                      rest_list_tables },
+    { "CreateTable",       HTTP_POST,   TABLES,                                  PRIV_TABLE_CREATE,              ON_PATH_NAMESPACE, REST_JSON,              rest_create_table },
+    { "LoadTable",         HTTP_GET,    TABLES "/{table}",                       PRIV_TABLE_READ_PROPERTIES,     ON_PATH_TABLE,     0,                      rest_load_table },
+    { "TableExists",       HTTP_HEAD,   TABLES "/{table}",                       PRIV_TABLE_LIST,                ON_PATH_TABLE,     0,                      rest_table_exists },
+    { "UpdateTable",       HTTP_POST,   TABLES "/{table}",                       PRIV_NONE,                      ON_PREFIX,         REST_JSON,              rest_update_table },
+    { "DropTable",         HTTP_DELETE, TABLES "/{table}",                       PRIV_TABLE_DROP,                ON_PATH_TABLE,     0,                      rest_drop_table },
+    { "LoadCredentials",   HTTP_GET,    TABLES "/{table}/credentials",           PRIV_TABLE_READ_DATA,           ON_PATH_TABLE,     0,                      rest_load_credentials },
+    { "ReportMetrics",     HTTP_POST,   TABLES "/{table}/metrics",               PRIV_NONE,                      ON_PREFIX,         REST_JSON,              rest_report_metrics },
+    { "RegisterTable",     HTTP_POST,   NS "/{namespace}/register",              PRIV_NONE,                      ON_PREFIX,         REST_JSON,              rest_register_table },
+    { "RenameTable",       HTTP_POST,   "/v1/{prefix}/tables/rename",            PRIV_NONE,                      ON_PREFIX,         REST_JSON,              rest_rename_table },
+    { "ListViews",         HTTP_GET,    VIEWS,                                   PRIV_NONE,                      ON_PREFIX,         0,                      rest_list_views },
+    { "CreateView",        HTTP_POST,   VIEWS,                                   PRIV_VIEW_CREATE,               ON_PATH_NAMESPACE, REST_JSON,              rest_create_view },
+    { "LoadView",          HTTP_GET,    VIEWS "/{view}",                         PRIV_VIEW_READ_PROPERTIES,      ON_PATH_VIEW,      0,                      rest_load_view },
+    { "ViewExists",        HTTP_HEAD,   VIEWS "/{view}",                         PRIV_VIEW_LIST,                 ON_PATH_VIEW,      0,                      rest_view_exists },
+    { "ReplaceView",       HTTP_POST,   VIEWS "/{view}",                         PRIV_VIEW_WRITE_PROPERTIES,     ON_PATH_VIEW,      REST_JSON,              rest_replace_view },
+    { "DropView",          HTTP_DELETE, VIEWS "/{view}",                         PRIV_VIEW_DROP,                 ON_PATH_VIEW,      0,                      rest_drop_view },
+    { "RegisterView",      HTTP_POST,   NS "/{namespace}/register-view",         PRIV_VIEW_CREATE,               ON_PATH_NAMESPACE, REST_JSON,              rest_register_view },
+    { "RenameView",        HTTP_POST,   "/v1/{prefix}/views/rename",             PRIV_NONE,                      ON_PREFIX,         REST_JSON,              rest_rename_view },
+    { "CommitTransaction", HTTP_POST,   "/v1/{prefix}/transactions/commit",      PRIV_NONE,                      ON_PREFIX,         REST_JSON,              rest_commit_transaction },
 };
 /* clang-format on */
 #define OP_COUNT (sizeof(ops) / sizeof(ops[0]))
@@ -65,7 +65,8 @@ void rest_ops_print(FILE *out)
         const struct rest_op *op = &ops[i];
         const char *body = op->flags & REST_JSON ? "JSON" : op->flags & REST_FORM ? "form" : "none";
         fprintf(out, "%s\t%s\t%s\t%s\t%s\t%s\n", op->name, methods[op->method], op->path,
-                permission_name(op->permission), body, op->flags & REST_HIDDEN ? "no" : "yes");
+                op->privilege == PRIV_NONE ? "by the body" : privilege_name(op->privilege), body,
+                op->flags & REST_HIDDEN ? "no" : "yes");
     }
 }
 

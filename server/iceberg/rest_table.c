@@ -181,9 +181,12 @@ struct err rest_answer_names(struct rest_request *req, enum metadata_kind kind)
 {
     struct name_query q = { .ns = &req->ns, .kind = kind };
     struct name_page page;
+    bool is_all;
 
     TRY(rest_paging(req, &q.token, &q.page_size));
-    TRY(table_list(req->options->store, req->prefix, &q, req->arena, &page));
+    TRY(rest_seen_tables(req, kind, &is_all, &page));
+    if (is_all) TRY(table_list(req->options->store, req->prefix, &q, req->arena, &page));
+    else rest_page(&page, q.token, q.page_size);
     json_t *list = json_array(), *ns = rest_ns_to_json(&req->ns);
     for (size_t i = 0; i < page.count; i++)
         json_array_append_new(list,
@@ -207,6 +210,7 @@ struct err rest_create_table(struct rest_request *req)
     TRY(json_want_bool(req->body, "stage-create", &is_staged));
     TRY(table_create(req->options->store, req->prefix, &req->ns, req->body, is_staged, &req->actor,
                      req->arena, &info));
+    req->subject.name = json_str(json_object_get(req->body, "name"));
     if (is_staged) return rest_answer_table(req, 200, &info);
     return rest_answer_changed(req, &info);
 }
@@ -221,6 +225,10 @@ struct err rest_register_table(struct rest_request *req)
     TRY(json_need_str(req->body, "name", &t.name));
     TRY(json_need_str(req->body, "metadata-location", &location));
     TRY(json_want_bool(req->body, "overwrite", &overwrite));
+    TRY(table_name_check(t.name));
+    if (overwrite) TRY(rest_need(req, PRIV_TABLE_FULL_METADATA, &t, NULL));
+    else TRY(rest_need(req, PRIV_TABLE_CREATE, &(struct table_ident){ .ns = req->ns }, NULL));
+    req->subject.name = t.name;
     TRY(table_register(req->options->store, req->prefix, &t, location, overwrite, &req->actor, req->arena,
                        &info));
     return rest_answer_changed(req, &info);
@@ -232,6 +240,10 @@ struct err rest_rename_table(struct rest_request *req)
 
     TRY(rest_ident_from_json(json_object_get(req->body, "source"), "source", &from));
     TRY(rest_ident_from_json(json_object_get(req->body, "destination"), "destination", &to));
+    const struct table_ident target = { .ns = to.ns };
+    TRY(rest_need(req, PRIV_TABLE_DROP, &from, NULL));
+    TRY(rest_need(req, PRIV_TABLE_LIST, &target, NULL));
+    TRY(rest_need(req, PRIV_TABLE_CREATE, &target, NULL));
     TRY(table_rename(req->options->store, req->prefix, &from, &to, &req->actor));
     rest_answer_empty(req, 204);
     return OK;
@@ -244,6 +256,7 @@ struct err rest_drop_table(struct rest_request *req)
 
     if (purge.len && !str_is_nocase(purge, "true") && !str_is_nocase(purge, "false"))
         return FAIL(ERR_INVALID, "purgeRequested must be true or false");
+    if (str_is_nocase(purge, "true")) TRY(rest_need(req, PRIV_TABLE_WRITE_DATA, &t, NULL));
     TRY(table_drop(req->options->store, req->prefix, &t, str_is_nocase(purge, "true"), &req->actor));
     rest_answer_empty(req, 204);
     return OK;
@@ -256,8 +269,10 @@ struct err rest_report_metrics(struct rest_request *req)
     struct table_info info;
     struct str type;
 
-    TRY(table_stat(req->options->store, req->prefix, &t, req->arena, &info));
     TRY(json_need_str(req->body, "report-type", &type));
+    TRY(rest_need(req, str_is(type, "commit-report") ? PRIV_TABLE_WRITE_DATA : PRIV_TABLE_READ_DATA, &t,
+                  NULL));
+    TRY(table_stat(req->options->store, req->prefix, &t, req->arena, &info));
     rest_answer_empty(req, 204);
     return OK;
 }

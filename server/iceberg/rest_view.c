@@ -95,6 +95,10 @@ struct err rest_rename_view(struct rest_request *req)
     TRY(rest_ident_from_json(json_object_get(req->body, "source"), "source", &from));
     TRY(rest_ident_from_json(json_object_get(req->body, "destination"), "destination", &to));
     from.kind = to.kind = METADATA_VIEW;
+    const struct table_ident target = { .ns = to.ns, .kind = METADATA_VIEW };
+    TRY(rest_need(req, PRIV_VIEW_DROP, &from, NULL));
+    TRY(rest_need(req, PRIV_VIEW_LIST, &target, NULL));
+    TRY(rest_need(req, PRIV_VIEW_CREATE, &target, NULL));
     TRY(table_rename(req->options->store, req->prefix, &from, &to, &req->actor));
     rest_answer_empty(req, 204);
     return OK;

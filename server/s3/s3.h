@@ -8,7 +8,7 @@
 #ifndef SERVER_S3_S3_H
 #define SERVER_S3_S3_H
 
-#include "admin/iam/access.h"
+#include "admin/iam/rights.h"
 #include "server/auth/s3_auth.h"
 #include "server/http/http.h"
 #include "storage/object/object.h"
@@ -82,6 +82,9 @@ struct err s3_commit(struct s3_request *req, txn_fn *fn, void *arg, bool is_free
 struct err s3_commit_body(struct s3_request *req, txn_fn *fn, void *arg, void (*then)(struct s3_request *req));
 /* Run work on a worker (it may wait); it sets req->outcome by its result; then `then` on the HTTP thread. */
 struct err s3_offload(struct s3_request *req, struct err (*job)(struct s3_request *req), void (*then)(struct s3_request *req));
+
+/* May the caller do that with this key (rights_check_s3)? For the handlers that touch more than the path names. */
+struct err s3_allow(const struct s3_request *req, enum permission what, struct str bucket, struct str key);
 
 /* ---- documents (s3_error.c, xml.c) ---- */
 

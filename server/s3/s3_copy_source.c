@@ -46,5 +46,5 @@ struct err s3_copy_source_parse(struct arena *arena, struct str text, struct s3_
 struct err s3_copy_source_of(struct s3_request *req, struct s3_copy_source *ret)
 {
     TRY(s3_copy_source_parse(req->arena, http_header(req->http, "x-amz-copy-source"), ret));
-    return access_check(&req->auth.caller, PERM_READ, ret->bucket, ret->key);
+    return s3_allow(req, PERM_READ, ret->bucket, ret->key);
 }

@@ -115,18 +115,24 @@ static struct err authenticate(struct s3_request *req)
     return s3_auth_verify(&o, req->http, &req->auth);
 }
 
+struct err s3_allow(const struct s3_request *req, enum permission what, struct str bucket, struct str key)
+{
+    const struct s3_resource on = { .meta = req->options->store->meta, .bucket = bucket, .key = key };
+    return rights_check_s3(&req->auth.caller, what, &on, req->arena);
+}
+
 /* For a listing the prefix stands for the key: a key that opens one table's files lists that table's files. What DeleteObjects deletes is known only
- * from its body: here a stranger to the bucket is refused, and the handler asks for each key. */
+ * from its body: here a stranger to the bucket is refused, unless roles may open tables in it, and the handler asks for each key. */
 static struct err authorize(const struct s3_request *req)
 {
     struct str key = req->key;
 
     if (req->op->flags & OP_PER_KEY)
-        return access_sees_bucket(&req->auth.caller, req->bucket)
+        return access_sees_bucket(&req->auth.caller, req->bucket) || req->auth.caller.role_count
             ? OK
             : FAIL(ERR_DENIED, "no right to anything in this bucket");
     if (req->level == LEVEL_BUCKET && req->op->permission == PERM_LIST) key = http_query(req->http, "prefix");
-    return access_check(&req->auth.caller, req->op->permission, req->bucket, key);
+    return s3_allow(req, req->op->permission, req->bucket, key);
 }
 
 static struct err head(struct s3_request *req)

@@ -53,7 +53,7 @@ static struct err check_item(const struct s3_request *req, const struct xml_node
     TRY(s3_version_check(xml_child_text(object, "VersionId")));
     if (xml_child(object, "Size") || xml_child(object, "LastModifiedTime"))
         return FAIL(ERR_UNSUPPORTED, "Conditions on size and time are not implemented here.");
-    return access_check(&req->auth.caller, PERM_DELETE, req->bucket, key);
+    return s3_allow(req, PERM_DELETE, req->bucket, key);
 }
 
 static struct err read_item(struct s3_request *req, const struct xml_node *object, struct batch *b)

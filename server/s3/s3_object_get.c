@@ -129,7 +129,7 @@ static struct err stat_object(struct s3_request *req, struct rows *view, struct 
 {
     const struct err e = object_stat(view, req->bucket, req->key, req->arena, &g->info);
 
-    if (e.code == ERR_NO_SUCH_KEY) TRY(access_check(&req->auth.caller, PERM_LIST, req->bucket, req->key));
+    if (e.code == ERR_NO_SUCH_KEY) TRY(s3_allow(req, PERM_LIST, req->bucket, req->key));
     return e;
 }
 

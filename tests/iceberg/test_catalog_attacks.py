@@ -158,7 +158,9 @@ def test_d20_wrong_secrets_and_wider_scopes(rest, reader):
         assert rest.ask_token({"grant_type": "client_credentials", "client_id": ROOT[0], "client_secret": f"wrong{i}"}).status_code == 401
     form = {"grant_type": "urn:ietf:params:oauth:grant-type:token-exchange", "subject_token": reader.session.headers["Authorization"].split()[1],
             "subject_token_type": "urn:ietf:params:oauth:token-type:access_token", "scope": "PRINCIPAL_ROLE:root PRINCIPAL_ROLE:ALL"}
-    wider = rest.ask_token(form).json()["access_token"]
+    refused = rest.ask_token(form)
+    assert (refused.status_code, refused.json()["error"]) == (400, "invalid_scope")
+    wider = rest.ask_token(dict(form, scope="PRINCIPAL_ROLE:ALL")).json()["access_token"]
     answer = requests.post(rest.base + "/v1/lakehouse/namespaces", json={"namespace": ["x"]}, headers={"Authorization": "Bearer " + wider}, timeout=10)
     assert answer.status_code == 403
 

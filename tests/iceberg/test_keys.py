@@ -104,7 +104,9 @@ def test_d13_a_reader_gets_keys_that_only_read(reader, rest, table):
     reader.fails(403, "ForbiddenException", "POST", table, json={"requirements": [], "updates": []})
     reader.fails(403, "ForbiddenException", "DELETE", table)
     reader.fails(403, "ForbiddenException", "POST", "/namespaces", json={"namespace": ["x"]})
-    reader.fails(403, "ForbiddenException", "POST", "/transactions/commit", json={"table-changes": []})
+    _, _, namespace, _, name = table.split("/")
+    change = {"identifier": {"namespace": [namespace], "name": name}, "requirements": [], "updates": []}
+    reader.fails(403, "ForbiddenException", "POST", "/transactions/commit", json={"table-changes": [change]})
     assert rest.call("HEAD", table).status_code == 204
 
 
