@@ -111,7 +111,7 @@ struct err iam_catalog_dropped(struct txn *txn, uint64_t catalog_id, struct aren
     TRY(check_no_other_role(txn, catalog_id));
     TRY(txn_del(txn, SPACE_CATALOG_ROLES, key));
     TRY(securable_forget(txn, &catalog, arena));
-    return iam_epoch_raise(txn);
+    return access_epoch_raise(txn);
 }
 
 /* ---- at the start ---- */

@@ -136,7 +136,7 @@ static struct err fill(struct directory *d, const struct directory_options *o)
 
     ids_random(d->lookup_key, sizeof(d->lookup_key));
     if (o->rows) {
-        TRY(iam_epoch_get(o->rows, &d->epoch));
+        TRY(access_epoch_get(o->rows, &d->epoch));
         TRY(directory_load(o->iam, o->rows, d->arena, &stored));
     }
     d->roles = stored.roles;

@@ -196,7 +196,7 @@ static struct err has_changed(struct iam *iam, bool *ret)
     uint64_t epoch;
 
     TRY(view_open(iam->meta, &view));
-    TRY(iam_epoch_get(view, &epoch));
+    TRY(access_epoch_get(view, &epoch));
     mutex_lock(&iam->lock);
     *ret = epoch != iam->current->epoch;
     mutex_unlock(&iam->lock);

@@ -78,7 +78,7 @@ struct err iam_row_get(struct rows *r, enum iam_kind kind, uint64_t catalog_id, 
 struct err iam_row_put(struct txn *txn, enum space space, struct str key, const json_t *row)
 {
     TRY(entity_put(txn, space, key, row));
-    return iam_epoch_raise(txn);
+    return access_epoch_raise(txn);
 }
 
 static struct err read_entity(const json_t *row, struct iam_entity *e)
@@ -170,33 +170,6 @@ struct err secret_unseal(const struct iam *iam, uint64_t principal_id, struct st
     TRY(e);
     *ret = str_of(plain, len - SEAL_OVERHEAD);
     return OK;
-}
-
-/* ---- the change number ---- */
-
-#define EPOCH_NAME STR("iam")
-
-struct err iam_epoch_get(struct rows *r, uint64_t *ret)
-{
-    struct str value;
-    const struct err e = rows_get(r, SPACE_EPOCHS, EPOCH_NAME, &value);
-
-    *ret = 0;
-    if (e.code == ERR_NOT_FOUND) return OK;
-    TRY(e);
-    if (value.len != 8) return FAIL(ERR_CORRUPT, "the change number of the identities is damaged");
-    *ret = get_be64(value.data);
-    return OK;
-}
-
-struct err iam_epoch_raise(struct txn *txn)
-{
-    uint64_t epoch;
-    uint8_t bytes[8];
-
-    TRY(iam_epoch_get(txn_rows(txn), &epoch));
-    put_be64(bytes, epoch + 1);
-    return txn_put(txn, SPACE_EPOCHS, EPOCH_NAME, str_of(bytes, sizeof(bytes)));
 }
 
 /* ---- grants ---- */

@@ -39,10 +39,6 @@ struct err iam_row_ids(const json_t *row, const char *field, struct arena *arena
 struct err secret_seal(const struct iam *iam, uint64_t principal_id, struct str secret, struct arena *arena, struct str *ret_hex);
 struct err secret_unseal(const struct iam *iam, uint64_t principal_id, struct str hex, struct arena *arena, struct str *ret);
 
-/* The change number of all that this folder keeps in rows; each transaction that changes some raises it. */
-struct err iam_epoch_get(struct rows *r, uint64_t *ret);
-struct err iam_epoch_raise(struct txn *txn);
-
 /* The key of a grant. */
 #define GRANT_KEY_MAX (SECURABLE_KEY_MAX + 10)
 struct str grant_key(const struct securable *on, uint64_t role_id, enum privilege p, char out[GRANT_KEY_MAX]);

@@ -279,7 +279,7 @@ static struct err drop_fn(struct txn *txn, void *arg)
     TRY(manage_find(txn_rows(txn), p->ref, p->c->arena, &p->row));
     TRY(txn_del(txn, iam_space(p->row.kind), p->row.key));
     if (p->row.kind == IAM_PRINCIPAL) TRY(credentials_forget(txn, p->row.json));
-    TRY(iam_epoch_raise(txn));
+    TRY(access_epoch_raise(txn));
     return manage_audit(txn, p->c, operations[p->row.kind].drop, p->ref, NULL);
 }
 

@@ -143,7 +143,7 @@ static struct err add_fn(struct txn *txn, void *arg)
     TRY(e);
     TRY(check_room(txn, &on));
     TRY(txn_put(txn, SPACE_GRANTS, key, STR("{}")));
-    TRY(iam_epoch_raise(txn));
+    TRY(access_epoch_raise(txn));
     return audit(txn, p, "AddGrant");
 }
 
@@ -173,7 +173,7 @@ static struct err remove_fn(struct txn *txn, void *arg)
                         privilege_name(p->grant->privilege), STR_ARG(p->role->name));
     }
     TRY(txn_del(txn, SPACE_GRANTS, key));
-    TRY(iam_epoch_raise(txn));
+    TRY(access_epoch_raise(txn));
     return audit(txn, p, "RevokeGrant");
 }
 

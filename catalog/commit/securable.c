@@ -210,6 +210,33 @@ struct err securable_of_file(struct rows *r, struct str bucket, struct str key, 
     return OK;
 }
 
+/* ---- the change number ---- */
+
+#define EPOCH_NAME STR("iam")
+
+struct err access_epoch_get(struct rows *r, uint64_t *ret)
+{
+    struct str value;
+    const struct err e = rows_get(r, SPACE_EPOCHS, EPOCH_NAME, &value);
+
+    *ret = 0;
+    if (e.code == ERR_NOT_FOUND) return OK;
+    TRY(e);
+    if (value.len != 8) return FAIL(ERR_CORRUPT, "the change number of the identities is damaged");
+    *ret = get_be64(value.data);
+    return OK;
+}
+
+struct err access_epoch_raise(struct txn *txn)
+{
+    uint64_t epoch;
+    uint8_t bytes[8];
+
+    TRY(access_epoch_get(txn_rows(txn), &epoch));
+    put_be64(bytes, epoch + 1);
+    return txn_put(txn, SPACE_EPOCHS, EPOCH_NAME, str_of(bytes, sizeof(bytes)));
+}
+
 /* ---- what hangs at them ---- */
 
 /* Keys of a scan are valid until its next step, so each is taken out in a step of its own. LIMIT_GRANTS_ON keeps this within a transaction. */
@@ -218,7 +245,7 @@ struct err securable_forget(struct txn *txn, const struct securable *s, struct a
     char bytes[SECURABLE_KEY_MAX];
     const struct str prefix = securable_key(s, bytes);
 
-    for (;;) {
+    for (bool is_first = true;; is_first = false) {
         struct rows_scan scan;
         struct str key, value, found = STR_NONE;
 
@@ -228,7 +255,7 @@ struct err securable_forget(struct txn *txn, const struct securable *s, struct a
         const struct err e = scan.err;
         rows_scan_done(&scan);
         TRY(e);
-        if (!is_one) return OK;
+        if (!is_one) return is_first ? OK : access_epoch_raise(txn);
         if (!found.data) return no_memory();
         TRY(txn_del(txn, SPACE_GRANTS, found));
     }

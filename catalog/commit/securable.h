@@ -56,6 +56,10 @@ struct err securable_of_namespace(struct rows *r, uint64_t ns_id, struct arena *
 /* The namespace that holds the table or view of a uuid. ERR_NOT_FOUND. */
 struct err securable_home(struct rows *r, struct str uuid, uint64_t *ret_ns_id);
 
+/* The change number of identities, roles and grants: each transaction that changes some raises it, and who knows a lower one reads them again. */
+struct err access_epoch_get(struct rows *r, uint64_t *ret);
+struct err access_epoch_raise(struct txn *txn);
+
 /* In a transaction that drops it: the grants on it go. */
 struct err securable_forget(struct txn *txn, const struct securable *s, struct arena *arena);
 

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "catalog/commit/securable.h"
 #include "storage/base/limits.h"
 
 static struct err no_memory(void)
@@ -50,7 +51,8 @@ static struct err begin_existing(struct txn *txn, struct str catalog, const stru
 }
 
 /* Registering over a table may put another table in its place: that one begins with places of its own. */
-static struct err change_uuid(struct txn *txn, const struct table_write *w, struct table_row *row)
+static struct err change_uuid(struct txn *txn, const struct table_write *w, struct arena *arena,
+                              struct table_row *row)
 {
     const struct str before = str_of(row->uuid, 36);
 
@@ -58,7 +60,10 @@ static struct err change_uuid(struct txn *txn, const struct table_write *w, stru
     TRY(check_uuid_is_free(txn, w));
     for (size_t i = 0; i < row->places.count; i++) TRY(location_release(txn, row->places.keys[i], before));
     row->places.count = 0;
-    return txn_del(txn, SPACE_TABLE_IDS, before);
+    TRY(txn_del(txn, SPACE_TABLE_IDS, before));
+    const struct securable s = securable_of_uuid(row->space == SPACE_VIEWS ? SECURABLE_VIEW : SECURABLE_TABLE,
+                                                 before);
+    return securable_forget(txn, &s, arena);
 }
 
 static struct err put_id(struct txn *txn, const struct table_row *row)
@@ -88,7 +93,7 @@ struct err table_write_fn(struct txn *txn, struct str catalog, struct table_writ
 
     if (w->is_new) TRY(begin_new(txn, catalog, w, arena, &row));
     else TRY(begin_existing(txn, catalog, w, arena, &row));
-    TRY(change_uuid(txn, w, &row));
+    TRY(change_uuid(txn, w, arena, &row));
     memcpy(row.uuid, w->uuid, sizeof(row.uuid));
     row.location = w->location;
     row.metadata_location = w->file.location;

@@ -31,7 +31,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
             for (size_t g = 0; g < p->grant_count; g++) check_grant(&p->grants[g]);
         }
         for (size_t i = 0; i < all.key_count; i++) {
-            must(all.keys[i].id.len && all.keys[i].secret.len && !str_is(all.keys[i].owner->name, "anonymous"));
+            must(all.keys[i].id.len && all.keys[i].secrets.items[0].len && !str_is(all.keys[i].owner->name, "anonymous"));
         }
     }
     arena_free(arena);
