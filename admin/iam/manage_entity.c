@@ -174,7 +174,7 @@ static struct err find_configured(const struct iam_call *c, const struct iam_ref
 struct err iam_entity_get(const struct iam_call *c, const struct iam_ref *ref, struct iam_entity *ret)
 {
     CLEANUP(view_closep) struct rows *view = NULL;
-    const struct principal *configured;
+    const struct principal *configured = NULL;
     struct manage_row row;
 
     TRY(find_configured(c, ref, &configured));

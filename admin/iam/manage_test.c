@@ -1,6 +1,8 @@
 /* manage_test.c - principals, roles and grants: made, changed, dropped, and in force when the call returns. */
 #include "admin/iam/manage.h"
 
+#include <stdatomic.h>
+
 #include "admin/iam/lake_test.h"
 #include "storage/base/clock.h"
 #include "storage/base/thread.h"
@@ -420,5 +422,63 @@ TEST(grants_go_with_what_they_are_on)
     CHECK_OK(ns_drop(&l.store, STR("lake"), &prod, l.call.who));
     CHECK_OK(iam_grant_list(&l.call, &role, &g, &count));
     CHECK_U64(count, 0);
+    lake_close(&l);
+}
+
+/* ---- while others ask ---- */
+
+enum { ASKERS = 4, CHANGES = 100 };
+
+struct asker {
+    struct lake *lake;
+    atomic_bool *is_over;
+    uint64_t asked;
+};
+
+/* Each question is a request of its own: it takes what is known, looks at all of it, and lets it go. */
+static void ask(void *arg)
+{
+    struct asker *a = arg;
+    const struct securable_path on = { .nodes = { securable_of_id(SECURABLE_CATALOG, 1) }, .count = 1 };
+
+    while (!atomic_load(a->is_over)) {
+        CLEANUP(arena_freep) struct arena *arena = arena_new(1 << 20);
+        const struct directory *d = iam_directory(a->lake->iam, arena);
+        const struct principal *p = directory_find_name(d, STR("alice"));
+        const struct caller who = caller_of_principal(p);
+        if (p) (void)rights_have(&who, PRIV_TABLE_LIST, &on);
+        CHECK(!p || str_eq(principal_name(p), STR("alice")));
+        a->asked++;
+    }
+}
+
+/* C21: a role that was taken gives nothing to whoever asks after that, however many ask meanwhile. */
+TEST(c21_a_change_is_in_force_when_it_is_answered_while_others_ask)
+{
+    const struct iam_ref role = catalog_role_ref("alice");
+    const struct iam_grant grant = lake_grant("prod", PRIV_TABLE_LIST);
+    atomic_bool is_over = false;
+    struct asker askers[ASKERS];
+    pthread_t threads[ASKERS];
+    struct lake l;
+
+    lake_open(&l);
+    lake_namespace(&l, "prod");
+    (void)lake_person(&l, "alice");
+    for (int i = 0; i < ASKERS; i++) {
+        askers[i] = (struct asker){ .lake = &l, .is_over = &is_over };
+        CHECK_OK(thread_start("ask", ask, &askers[i], &threads[i]));
+    }
+    for (int i = 0; i < CHANGES; i++) {
+        CHECK_OK(iam_grant_add(&l.call, &role, &grant));
+        CHECK(lake_may(&l, "alice", PRIV_TABLE_LIST, "prod"));
+        CHECK_OK(iam_grant_remove(&l.call, &role, &grant));
+        CHECK(!lake_may(&l, "alice", PRIV_TABLE_LIST, "prod"));
+    }
+    atomic_store(&is_over, true);
+    for (int i = 0; i < ASKERS; i++) {
+        thread_join(threads[i]);
+        CHECK(askers[i].asked > 0);
+    }
     lake_close(&l);
 }

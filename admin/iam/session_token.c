@@ -283,7 +283,7 @@ static struct err read_claims(const struct iam *iam, struct str part, struct are
                               struct str *ret_scope)
 {
     CLEANUP(json_freep) json_t *claims = read_part(part);
-    const struct principal *p;
+    const struct principal *p = NULL;
 
     if (!claims) return refused("the token is malformed");
     TRY(check_times(claims));

@@ -281,7 +281,7 @@ struct err vended_check(const struct iam *iam, struct str access_key, struct str
                         struct caller *ret)
 {
     CLEANUP(vend_key_done) struct vend_key k = vend_key_of(iam);
-    const struct principal *p;
+    const struct principal *p = NULL;
     struct claim c = { .epoch = 0 };
     struct str body;
 
