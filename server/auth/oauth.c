@@ -10,6 +10,7 @@
 #include "server/auth/bearer.h"
 
 #include "admin/iam/session_token.h"
+#include "server/auth/login_limit.h"
 #include "storage/base/buf.h"
 #include "storage/base/digest.h"
 #include "storage/base/encode.h"
@@ -26,9 +27,13 @@ static const struct {
     const char *error;
     int status;
 } oauth_errors[] = {
-    { ERR_BAD_CLIENT, "invalid_client", 401 },   { ERR_BAD_GRANT, "unsupported_grant_type", 400 },
-    { ERR_BAD_SCOPE, "invalid_scope", 400 },     { ERR_UNAUTHENTICATED, "invalid_grant", 400 },
-    { ERR_EXPIRED_TOKEN, "invalid_grant", 400 }, { ERR_INVALID, "invalid_request", 400 },
+    { ERR_BAD_CLIENT, "invalid_client", 401 },
+    { ERR_BAD_GRANT, "unsupported_grant_type", 400 },
+    { ERR_BAD_SCOPE, "invalid_scope", 400 },
+    { ERR_UNAUTHENTICATED, "invalid_grant", 400 },
+    { ERR_EXPIRED_TOKEN, "invalid_grant", 400 },
+    { ERR_INVALID, "invalid_request", 400 },
+    { ERR_BUSY, "slow_down", 429 },
 };
 
 static struct err no_memory(void)
@@ -129,16 +134,22 @@ static const struct principal *find_client(const struct directory *d, struct str
     return p && is_right ? p : NULL;
 }
 
-static struct err log_in(const struct directory *d, const struct credentials *c, struct arena *arena,
-                         const struct principal **ret)
+static struct err log_in(const struct directory *d, const struct credentials *c,
+                         const struct http_request *req, const struct principal **ret)
 {
+    struct arena *arena = req->arena;
+
+    TRY(login_may_try(c->id, req->peer));
     const struct principal *p = find_client(d, c->id, c->secret);
 
     if (!p && c->are_encoded) {
         const struct str id = percent_str(arena, c->id, true), secret = percent_str(arena, c->secret, true);
         if (id.data && secret.data) p = find_client(d, id, secret);
     }
-    if (!p) return FAIL(ERR_BAD_CLIENT, err_text(ERR_BAD_CLIENT));
+    if (!p) {
+        login_failed(c->id, req->peer);
+        return FAIL(ERR_BAD_CLIENT, err_text(ERR_BAD_CLIENT));
+    }
     *ret = p;
     return OK;
 }
@@ -183,7 +194,7 @@ static struct err grant(const struct iam *iam, const struct http_request *req, c
         return FAIL(ERR_BAD_GRANT, "grant_type must be client_credentials or " GRANT_EXCHANGE);
     TRY(read_credentials(req, f, &c));
     ret->scope = form_get(f, "scope");
-    if (c.are_given) return log_in(d, &c, req->arena, &ret->principal);
+    if (c.are_given) return log_in(d, &c, req, &ret->principal);
     if (str_is(type, GRANT_EXCHANGE)) return exchange(iam, f, req->arena, ret);
     return FAIL(ERR_BAD_CLIENT, err_text(ERR_BAD_CLIENT));
 }

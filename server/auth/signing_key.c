@@ -3,8 +3,7 @@
  *
  * It takes four HMACs and is the same for a whole day, so each thread keeps the last few: no lock, and nothing of a request but
  * what is derived from its claim (reliability.md A5). That a claim finds a key here says nothing: the signature is compared all the same.
- * The secret itself is not kept; its CRC tells an entry of another secret under the same name, which only happens when
- * identities are opened anew.
+ * The secret itself is not kept; its CRC tells an entry of another secret under the same name: of before a rotation, or of the other of two.
  */
 #include "server/auth/sigv4.h"
 

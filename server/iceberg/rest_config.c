@@ -84,6 +84,7 @@ struct err rest_token(struct rest_request *req)
     TRY(oauth_token(req->options->iam, req->http, buf_view(req->text), req->options->token_ttl_s, &status,
                     &body));
     http_set(req->http, "Cache-Control", STR("no-store"));
+    if (status == 429) http_set(req->http, "Retry-After", STR("60"));
     if (status == 401) http_set(req->http, "WWW-Authenticate", STR("Basic realm=\"firn\""));
     rest_answer_text(req, status, body);
     return OK;

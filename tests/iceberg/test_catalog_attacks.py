@@ -153,9 +153,17 @@ def test_d19_tokens_signed_with_a_secret_that_a_client_knows(rest, secret):
     assert bearer_status(rest, f"{text}.{signature}") == 401
 
 
-def test_d20_wrong_secrets_and_wider_scopes(rest, reader):
-    for i in range(50):
-        assert rest.ask_token({"grant_type": "client_credentials", "client_id": ROOT[0], "client_secret": f"wrong{i}"}).status_code == 401
+def test_d20_a_thousand_wrong_secrets(rest):
+    """401 each, until a guesser is slowed down; another client of the same address is not."""
+    answers = [rest.ask_token({"grant_type": "client_credentials", "client_id": "guessed-at", "client_secret": f"wrong{i}"}) for i in range(1000)]
+    statuses = [a.status_code for a in answers]
+    assert set(statuses) == {401, 429} and 100 <= statuses.count(401) <= 200  # the window may turn over once
+    slow = answers[statuses.index(429)]
+    assert slow.json()["error"] == "slow_down" and int(slow.headers["Retry-After"]) > 0
+    rest.token()
+
+
+def test_d20_wider_scopes(rest, reader):
     form = {"grant_type": "urn:ietf:params:oauth:grant-type:token-exchange", "subject_token": reader.session.headers["Authorization"].split()[1],
             "subject_token_type": "urn:ietf:params:oauth:token-type:access_token", "scope": "PRINCIPAL_ROLE:root PRINCIPAL_ROLE:ALL"}
     refused = rest.ask_token(form)
