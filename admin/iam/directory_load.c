@@ -26,15 +26,11 @@ struct list {
 
 static void *list_add(struct list *l, size_t size, struct arena *arena)
 {
-    if (l->count == l->room) {
-        const size_t room = l->room ? 2 * l->room : 64;
-        void *items = arena_alloc_array(arena, room, size);
-        if (!items) return NULL;
-        if (l->count) memcpy(items, l->items, l->count * size);
-        l->items = items;
-        l->room = room;
-    }
-    return (char *)l->items + size * l->count++;
+    void *items = arena_grow(arena, l->items, l->count, &l->room, size);
+
+    if (!items) return NULL;
+    l->items = items;
+    return (char *)items + size * l->count++;
 }
 
 /* A catalog role, and what is granted to it. */

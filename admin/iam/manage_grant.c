@@ -3,8 +3,6 @@
  */
 #include "admin/iam/manage.h"
 
-#include <string.h>
-
 #include "admin/iam/manage_row.h"
 #include "catalog/commit/entity.h"
 #include "storage/base/encode.h"
@@ -128,19 +126,30 @@ static struct err check_room(struct txn *txn, const struct securable *on)
                    LIMIT_GRANTS_ON);
 }
 
+/* The grant's key (in bytes), and whether it is there. */
+static struct err find_row(struct txn *txn, const struct plan *p, char bytes[GRANT_KEY_MAX],
+                           struct securable *ret_on, struct str *ret_key, bool *ret_there)
+{
+    struct manage_row role;
+    struct err e = OK;
+
+    TRY(manage_find(txn_rows(txn), p->role, p->c->arena, &role));
+    TRY(find_securable(txn, p, ret_on));
+    *ret_key = grant_key(ret_on, role.id, p->grant->privilege, bytes);
+    *ret_there = rows_have(txn_rows(txn), SPACE_GRANTS, *ret_key, &e);
+    return e;
+}
+
 static struct err add_fn(struct txn *txn, void *arg)
 {
     const struct plan *p = arg;
     char bytes[GRANT_KEY_MAX];
-    struct manage_row role;
     struct securable on;
-    struct err e = OK;
+    struct str key;
+    bool is_there;
 
-    TRY(manage_find(txn_rows(txn), p->role, p->c->arena, &role));
-    TRY(find_securable(txn, p, &on));
-    const struct str key = grant_key(&on, role.id, p->grant->privilege, bytes);
-    if (rows_have(txn_rows(txn), SPACE_GRANTS, key, &e)) return OK;
-    TRY(e);
+    TRY(find_row(txn, p, bytes, &on, &key, &is_there));
+    if (is_there) return OK;
     TRY(check_room(txn, &on));
     TRY(txn_put(txn, SPACE_GRANTS, key, STR("{}")));
     TRY(access_epoch_raise(txn));
@@ -160,18 +169,14 @@ static struct err remove_fn(struct txn *txn, void *arg)
 {
     const struct plan *p = arg;
     char bytes[GRANT_KEY_MAX];
-    struct manage_row role;
     struct securable on;
-    struct err e = OK;
+    struct str key;
+    bool is_there;
 
-    TRY(manage_find(txn_rows(txn), p->role, p->c->arena, &role));
-    TRY(find_securable(txn, p, &on));
-    const struct str key = grant_key(&on, role.id, p->grant->privilege, bytes);
-    if (!rows_have(txn_rows(txn), SPACE_GRANTS, key, &e)) {
-        TRY(e);
+    TRY(find_row(txn, p, bytes, &on, &key, &is_there));
+    if (!is_there)
         return err_fail(ERR_NOT_FOUND, "%s is not granted to '%.*s' there",
                         privilege_name(p->grant->privilege), STR_ARG(p->role->name));
-    }
     TRY(txn_del(txn, SPACE_GRANTS, key));
     TRY(access_epoch_raise(txn));
     return audit(txn, p, "RevokeGrant");
@@ -236,14 +241,9 @@ static struct err collect(struct collector *l, struct str key)
     const struct err e = name_of(l, &on, &g);
     if (e.code == ERR_NOT_FOUND) return OK;
     TRY(e);
-    if (l->count == l->room) {
-        const size_t room = l->room ? 2 * l->room : 8;
-        struct iam_grant *more = arena_array(l->c->arena, struct iam_grant, room);
-        if (!more) return no_memory();
-        if (l->count) memcpy(more, l->all, l->count * sizeof(*more));
-        l->all = more;
-        l->room = room;
-    }
+    struct iam_grant *more = arena_grow(l->c->arena, l->all, l->count, &l->room, sizeof(*more));
+    if (!more) return no_memory();
+    l->all = more;
     l->all[l->count++] = g;
     return OK;
 }

@@ -103,14 +103,9 @@ static struct err collect(struct collector *l, struct str key, struct str value)
     if (!json_defer(arena, row)) return no_memory();
     TRY(iam_row_entity(row, name, &entity));
     if (l->q->keep && !l->q->keep(row, &entity, l->q->arg)) return OK;
-    if (l->count == l->room) {
-        const size_t room = l->room ? 2 * l->room : 32;
-        struct iam_entity *more = arena_array(arena, struct iam_entity, room);
-        if (!more) return no_memory();
-        for (size_t i = 0; i < l->count; i++) more[i] = l->all[i];
-        l->all = more;
-        l->room = room;
-    }
+    struct iam_entity *more = arena_grow(arena, l->all, l->count, &l->room, sizeof(*more));
+    if (!more) return no_memory();
+    l->all = more;
     l->all[l->count++] = entity;
     return OK;
 }

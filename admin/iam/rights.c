@@ -158,14 +158,9 @@ static struct err add_seen(struct seen *s, struct str name)
     for (size_t i = 0; i < s->count; i++) {
         if (str_eq(s->names[i], name)) return OK;
     }
-    if (s->count == s->room) {
-        const size_t room = s->room ? 2 * s->room : 16;
-        struct str *names = arena_array(s->arena, struct str, room);
-        if (!names) return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
-        for (size_t i = 0; i < s->count; i++) names[i] = s->names[i];
-        s->names = names;
-        s->room = room;
-    }
+    struct str *names = arena_grow(s->arena, s->names, s->count, &s->room, sizeof(*names));
+    if (!names) return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
+    s->names = names;
     s->names[s->count++] = name;
     return OK;
 }

@@ -24,14 +24,10 @@ static struct err add_name(struct lister *l, struct str name)
 {
     struct name_page *p = l->page;
 
-    if (p->count == l->room) {
-        const size_t room = l->room ? l->room * 2 : 64;
-        struct str *names = arena_array(l->arena, struct str, room);
-        if (!names) return no_memory();
-        for (size_t i = 0; i < p->count; i++) names[i] = p->names[i];
-        p->names = names;
-        l->room = room;
-    }
+    struct str *names = arena_grow(l->arena, p->names, p->count, &l->room, sizeof(*names));
+
+    if (!names) return no_memory();
+    p->names = names;
     p->names[p->count] = arena_str(l->arena, name);
     return p->names[p->count++].data ? OK : no_memory();
 }

@@ -159,6 +159,20 @@ void *arena_alloc_array(struct arena *a, size_t count, size_t size)
     return arena_alloc(a, total);
 }
 
+enum { GROW_FIRST = 16 };
+
+void *arena_grow(struct arena *a, void *items, size_t count, size_t *room, size_t size)
+{
+    const size_t wanted = *room ? 2 * *room : GROW_FIRST;
+
+    if (count < *room) return items;
+    void *grown = wanted > *room ? arena_alloc_array(a, wanted, size) : NULL;
+    if (!grown) return NULL;
+    if (count) memcpy(grown, items, count * size);
+    *room = wanted;
+    return grown;
+}
+
 char *arena_z(struct arena *a, struct str s)
 {
     char *copy = s.len < SIZE_MAX ? arena_alloc(a, s.len + 1) : NULL;

@@ -26,6 +26,10 @@ void *arena_alloc(struct arena *a, size_t size);
 #define arena_array(a, type, count) ((type *)arena_alloc_array((a), (count), sizeof(type)))
 void *arena_alloc_array(struct arena *a, size_t count, size_t size); /* NULL on overflow too */
 
+/* Room for one more item behind the first count of an array: the array itself, or, when *room is used up, a copy of it with twice the room (in *room). NULL: no memory,
+ * and nothing has changed. Begin with NULL, 0 and a room of 0. */
+void *arena_grow(struct arena *a, void *items, size_t count, size_t *room, size_t size);
+
 /* A copy of s, NUL-terminated behind its end. On failure .data is NULL (an empty s gives "" with length 0). */
 struct str arena_str(struct arena *a, struct str s);
 char *arena_z(struct arena *a, struct str s); /* the same as a C string */

@@ -103,3 +103,36 @@ TEST(a_reset_arena_hands_out_zeroed_memory_again)
         arena_reset(a);
     }
 }
+
+TEST(an_array_grows_and_keeps_what_it_had)
+{
+    struct arena *a = arena_new(1 << 20);
+    size_t room = 0, count = 0;
+    uint32_t *items = NULL;
+
+    for (; count < 1000; count++) {
+        uint32_t *grown = arena_grow(a, items, count, &room, sizeof(*items));
+        CHECK(grown);
+        items = grown;
+        items[count] = (uint32_t)count;
+    }
+    for (size_t i = 0; i < count; i++) CHECK(items[i] == i);
+    CHECK(room >= 1000 && room < 2048);
+    arena_free(a);
+}
+
+TEST(an_array_that_cannot_grow_is_left_as_it_was)
+{
+    struct arena *a = arena_new(1 << 10);
+    size_t room = 0, count = 0;
+    uint64_t *items = NULL, *grown;
+
+    while ((grown = arena_grow(a, items, count, &room, sizeof(*items)))) {
+        items = grown;
+        items[count] = count;
+        count++;
+    }
+    CHECK(count > 0 && count == room);
+    for (size_t i = 0; i < count; i++) CHECK(items[i] == i);
+    arena_free(a);
+}
