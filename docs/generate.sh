@@ -52,7 +52,7 @@ requirements=$(names catalog/commit/requirement.c 'rules[] = {')
         print "The " NR " operations of the Iceberg REST specification that are served, below `/api/catalog` and below `/iceberg`. " listed \
               " of them are in the `endpoints` of"
         print "`/v1/config`, by which clients know what they may use. Any other path answers 404, another method 405.\n"
-        print "| operation | method | path | permission | body | in `endpoints` |"
+        print "| operation | method | path | privilege | body | in `endpoints` |"
         print "|---|---|---|---|---|---|"
         for (i = 1; i <= NR; i++) print row[i]
     }'
