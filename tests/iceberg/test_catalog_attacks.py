@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import http.client
 import json
+import socket
 import time
 
 import pytest
@@ -124,6 +125,39 @@ def test_d16_no_secret_in_the_log(server_factory):
     assert "LoadTable" in log
     for secret in (ROOT[1], READER[1], "a-wrong-secret", config["s3.secret-access-key"], config["s3.session-token"], rest.session.headers["Authorization"].split()[1]):
         assert secret not in log
+
+
+def test_c24_side_ports_say_nothing_to_strangers(server_factory):
+    """The status port, and what every port answers without a credential: that it is there and ready, and nothing of what it holds."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        status = f"127.0.0.1:{free.getsockname()[1]}"
+    server = server_factory("--status-address", status, environment={"FIRN_CATALOGS": "lakehouse"})
+    Rest(server.catalog_url).ok("POST", "/namespaces", json={"namespace": ["private"]})
+    known = {"/", "/cluster/status", "/health", "/health/ready"}
+    for base in (f"http://{status}", server.url, server.catalog_url):
+        for path in known | {"/metrics", "/status", "/debug", "/admin", "/q/metrics", "/api/firn/v1/status", "/api/management/v1/principals", "/api/management/v1/audit", "/minio/admin/v3/info"}:
+            answer = requests.get(base + path, timeout=10)
+            assert answer.status_code in (400, 401, 403, 404) or path in known, (base, path, answer.status_code)
+            assert "private" not in answer.text and str(server.data) not in answer.text and ROOT[0] not in answer.text
+    for path in ("/api/firn/v1/status", "/api/management/v1/principals"):
+        assert requests.get(server.catalog_url + path, timeout=10).status_code == 401
+
+
+def test_d28_forwarded_headers_move_no_address(rest, table):
+    forwarded = {"X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "https", "Forwarded": "host=evil.example;proto=https", "X-Forwarded-Prefix": "/evil",
+                 "X-Original-Host": "evil.example", "X-Forwarded-Port": "4443"}
+    for path in ("/api/catalog/v1/config?warehouse=lakehouse", "/api/catalog/v1/lakehouse" + table):
+        answer = rest.raw("GET", path, headers={**forwarded, **DELEGATE})
+        assert answer.status_code == 200 and "evil" not in answer.text and "4443" not in answer.text
+
+
+def test_g7_errors_tell_no_paths_and_no_secrets(rest, lake):
+    for method, path in (("GET", "/api/catalog/v1/none"), ("GET", "/api/catalog/v1/lakehouse/namespaces/none"), ("POST", "/api/catalog/v1/oauth/tokens"), ("PUT", "/api/catalog/v1/config"),
+                         ("POST", "/api/catalog/v1/lakehouse/namespaces"), ("GET", "/%00"), ("GET", "/api/management/v1/none")):
+        answer = rest.raw(method, path, data=b"{")
+        assert answer.status_code >= 400
+        for secret in (str(lake.data), str(lake.directory), ROOT[1], READER[1], ".c:", "/home"):
+            assert secret not in answer.text and secret not in str(answer.headers)
 
 
 def part(value):
