@@ -29,7 +29,7 @@ struct manifest_file {
     enum manifest_content content;     /* 517: MANIFEST_DATA if missing */
     int64_t sequence_number;           /* 515: 0 if missing, as for all of version 1 */
     int64_t min_sequence_number;       /* 516: the same */
-    int64_t added_snapshot_id;         /* 503 */
+    int64_t added_snapshot_id;         /* 503, or MANIFEST_NONE */
     int64_t added_files, existing_files, deleted_files; /* 504, 505, 506, or MANIFEST_NONE */
     int64_t added_rows, existing_rows, deleted_rows;    /* 512, 513, 514, or MANIFEST_NONE */
     int64_t first_row_id;              /* 520, or MANIFEST_NONE */

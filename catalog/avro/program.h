@@ -9,7 +9,8 @@
  *   P1  every index in the program is in range
  *   P2  what takes no bytes (null, a record of nothing, fixed of size 0) is NODE_EMPTY and is in no record: so every other node takes at
  *       least a byte, or is a record that holds itself, which the limit of depth ends
- *   P3  at most LIMIT_AVRO_NODES nodes
+ *   P3  at most LIMIT_AVRO_NODES nodes, and as many kids
+ *   P4  a node in an array or map takes nothing
  */
 #ifndef CATALOG_AVRO_PROGRAM_H
 #define CATALOG_AVRO_PROGRAM_H
@@ -48,14 +49,14 @@ enum node_op {
     NODE_BYTES,  /* string too */
     NODE_ENUM,   /* of count symbols */
     NODE_RECORD, /* count kids from first */
-    NODE_ARRAY,  /* of kids[first] */
-    NODE_MAP,    /* to kids[first] */
+    NODE_ARRAY,  /* of the node first */
+    NODE_MAP,    /* to the node first */
     NODE_UNION,  /* of count kids from first */
 };
 
 struct node {
-    enum node_op op : 8;
-    int want : 8;          /* a row of wants, or -1 */
+    enum node_op op;
+    int want;              /* a row of wants, or -1 */
     uint32_t first, count;
 };
 
@@ -64,7 +65,7 @@ struct program {
     const uint32_t *kids;
     uint32_t root;
     const struct want *wants;
-    uint32_t required;        /* a bit for each row that is_required */
+    uint32_t required;        /* a bit for each number and string that is_required */
 };
 
 /* Compile. The program lives in the arena; wants outlives it. ERR_INVALID: not an Avro schema of a record, or a wanted field is missing,

@@ -21,7 +21,8 @@ struct record_reader *record_reader_close(struct record_reader *r); /* NULL is f
 /* As ocf_meta. */
 bool record_reader_meta(const struct record_reader *r, const char *key, struct str *ret);
 
-/* Fill the wanted fields of out, where they are there, from the next record. OK with *ret_is_end at the end. After an error: the same again. */
+/* Fill the wanted fields of out, where they are there, from the next record. OK with *ret_is_end at the end. After an error: closed is
+ * all that it can be. */
 struct err record_reader_next(struct record_reader *r, void *out, bool *ret_is_end);
 
 /* An error about the last record: `what`, and where it is. */

@@ -34,6 +34,18 @@
 #define LIMIT_BLOCK (64 * KIB)       /* one CRC32C each */
 #define LIMIT_EXTENT_STEP (64 * MIB) /* space is taken in such steps as bytes arrive */
 
+/* ---- Avro files of clients: catalog/avro ---- */
+#define LIMIT_AVRO_FILE (512 * MIB)  /* writers aim at 8 MiB a manifest (commit.manifest.target-size-bytes) */
+#define LIMIT_AVRO_PLAIN (2 * GIB)   /* a file unpacked: 250 times such a manifest; at 1 GB/s what a bomb may cost is 2 s */
+#define LIMIT_AVRO_BLOCK (64 * MIB)  /* packed, and unpacked: Java writes 64 KB, but some writers one block a file */
+#define LIMIT_AVRO_HEADER (16 * MIB) /* the metadata of a file, all keys and values: it has the table's schema, thousands of columns */
+#define LIMIT_AVRO_META 256          /* entries of it; Iceberg has 7 */
+#define LIMIT_AVRO_SCHEMA (1 * MIB)  /* of the JSON of the writer's schema: some 10 KB, and 100 bytes a partition field */
+#define LIMIT_AVRO_NODES 4096        /* of the schema, compiled: about 60, and 2 a partition field */
+#define LIMIT_AVRO_DEPTH 64          /* of values in values, which only a schema that names itself can exceed; manifests have 6 */
+#define LIMIT_AVRO_STRING (8 * KIB)  /* of a string that is taken: a URL of a key of 1,024 bytes, each escaped, with room */
+#define LIMIT_AVRO_RECORDS 10000000  /* of a file: a thousandfold bomb of equal entries is not to become as many rows */
+
 /* ---- S3 ---- */
 #define LIMIT_KEY 1024               /* S3: bytes of UTF-8 */
 #define LIMIT_USER_METADATA 2048     /* S3: names and values together */

@@ -1,0 +1,208 @@
+/*
+ * codec.c - unpacking the blocks of an Avro container file.
+ *
+ * deflate is a raw stream (RFC 1951), fed as a whole, into a buffer that doubles. Bytes behind its end are passed over: Python's writers leave
+ * most of zlib's checksum there.
+ *
+ * snappy says its unpacked length in front, and cannot do better than 64 bytes from three: so a claim is plausible or refused. Behind it stands the
+ * CRC-32 of what was packed, big-endian.
+ *
+ * zstandard: the streaming decoder would allocate the window that a frame claims, so frames are decoded in one call into a buffer, which is doubled
+ * and tried again when it was too small: all attempts together cost twice the last one. A frame may say its length; it is believed as far as
+ * GAIN times the packed bytes.
+ */
+#include "catalog/avro/codec.h"
+
+#include <snappy-c.h>
+#include <stdlib.h>
+#include <zlib.h>
+#include <zstd.h>
+#include <zstd_errors.h>
+
+#include "storage/base/digest.h"
+#include "storage/base/encode.h"
+#include "storage/base/limits.h"
+
+#define GAIN 64ull           /* taken at once for a packed byte */
+#define PLAIN_MIN (64 * KIB) /* and at least this */
+#define SNAPPY_GAIN 22ull    /* 64 bytes from a copy of three, rounded up */
+#define SNAPPY_CRC 4
+
+struct codec {
+    const char *name;
+    struct err (*unpack)(struct unpacker *u, struct str packed);
+    void (*done)(void *state);
+};
+
+static const struct err no_memory = { ERR_NO_MEMORY, "no memory to unpack a block of an Avro file" };
+
+static struct err too_large(const struct unpacker *u)
+{
+    return err_fail(ERR_TOO_LARGE, "it unpacks to more than the %zu bytes allowed", u->plain.bytes_max);
+}
+
+/* Room for at least one byte more, and for the first time about as much as packed bytes become. */
+static struct err make_room(struct unpacker *u, size_t packed_len)
+{
+    struct buf *const plain = &u->plain;
+    size_t size = plain->len + 1;
+
+    if (plain->len < plain->size) return OK;
+    if (plain->len == plain->bytes_max) return too_large(u);
+    if (plain->len == 0 && packed_len * 4 > size) size = packed_len * 4;
+    if (plain->len == 0 && size < PLAIN_MIN) size = PLAIN_MIN;
+    if (size > plain->bytes_max) size = plain->bytes_max;
+    return buf_reserve(plain, size - plain->len) ? OK : no_memory;
+}
+
+/* ---- deflate ---- */
+
+static struct err inflate_all(struct unpacker *u, z_stream *z)
+{
+    int status = Z_OK;
+
+    while (status != Z_STREAM_END) {
+        TRY(make_room(u, z->avail_in));
+        const size_t room = u->plain.size - u->plain.len;
+        z->next_out = (Bytef *)u->plain.data + u->plain.len;
+        z->avail_out = (uInt)room;
+        status = inflate(z, Z_NO_FLUSH);
+        u->plain.len += room - z->avail_out;
+        if (status == Z_MEM_ERROR) return no_memory;
+        if (status == Z_BUF_ERROR || (status == Z_OK && z->avail_out))
+            return FAIL(ERR_CORRUPT, "its deflate stream is cut off");
+        if (status != Z_OK && status != Z_STREAM_END)
+            return err_fail(ERR_CORRUPT, "its deflate stream is damaged: %s",
+                            z->msg ? z->msg : "no reason given");
+    }
+    return OK;
+}
+
+static struct err unpack_deflate(struct unpacker *u, struct str packed)
+{
+    z_stream *z = u->state;
+
+    if (!z) {
+        z = calloc(1, sizeof(*z));
+        if (!z) return no_memory;
+        if (inflateInit2(z, -MAX_WBITS) != Z_OK) {
+            free(z);
+            return no_memory;
+        }
+        u->state = z;
+    } else if (inflateReset(z) != Z_OK) {
+        return FAIL(ERR_INTERNAL, "zlib cannot be reset");
+    }
+    z->next_in = (Bytef *)packed.data; /* zlib only reads it */
+    z->avail_in = (uInt)packed.len;
+    return inflate_all(u, z);
+}
+
+static void deflate_done(void *state)
+{
+    (void)inflateEnd(state);
+    free(state);
+}
+
+/* ---- snappy ---- */
+
+static struct err unpack_snappy(struct unpacker *u, struct str packed)
+{
+    size_t len;
+
+    if (packed.len < SNAPPY_CRC)
+        return FAIL(ERR_CORRUPT, "it is too short for the checksum of a snappy block");
+    const struct str body = str_slice(packed, 0, packed.len - SNAPPY_CRC);
+    if (snappy_uncompressed_length(body.data, body.len, &len) != SNAPPY_OK || len > body.len * SNAPPY_GAIN)
+        return FAIL(ERR_CORRUPT, "its snappy length is damaged");
+    if (len > u->plain.bytes_max) return too_large(u);
+    char *const plain = buf_extend(&u->plain, len);
+    if (!plain) return no_memory;
+    if (snappy_uncompress(body.data, body.len, plain, &len) != SNAPPY_OK)
+        return FAIL(ERR_CORRUPT, "its snappy data is damaged");
+    if (crc32_ieee(0, plain, len) != get_be32(packed.data + body.len))
+        return FAIL(ERR_CORRUPT, "its checksum is wrong");
+    return OK;
+}
+
+/* ---- zstandard ---- */
+
+/* How much to begin with: what the first frame says, if that is plausible. */
+static size_t zstd_first_size(struct str packed, size_t bytes_max)
+{
+    const unsigned long long claimed = ZSTD_getFrameContentSize(packed.data, packed.len);
+    const unsigned long long most = packed.len * GAIN > PLAIN_MIN ? packed.len * GAIN : PLAIN_MIN;
+    size_t size = claimed <= most ? claimed : most / 8;
+
+    if (size < PLAIN_MIN) size = PLAIN_MIN;
+    return size < bytes_max ? size : bytes_max;
+}
+
+static struct err unpack_zstandard(struct unpacker *u, struct str packed)
+{
+    struct buf *const plain = &u->plain;
+
+    if (!u->state) u->state = ZSTD_createDCtx();
+    if (!u->state) return no_memory;
+    for (size_t size = zstd_first_size(packed, plain->bytes_max);; size = plain->size + 1) {
+        if (size > plain->bytes_max) return too_large(u);
+        if (!buf_reserve(plain, size)) return no_memory;
+        const size_t len = ZSTD_decompressDCtx(u->state, plain->data, plain->size, packed.data, packed.len);
+        if (!ZSTD_isError(len)) {
+            plain->len = len;
+            return OK;
+        }
+        const ZSTD_ErrorCode code = ZSTD_getErrorCode(len);
+        if (code == ZSTD_error_memory_allocation) return no_memory;
+        if (code != ZSTD_error_dstSize_tooSmall)
+            return err_fail(ERR_CORRUPT, "its zstandard data is damaged: %s", ZSTD_getErrorName(len));
+    }
+}
+
+static void zstandard_done(void *state)
+{
+    (void)ZSTD_freeDCtx(state);
+}
+
+/* ---- the table ---- */
+
+static const struct codec codecs[] = {
+    { "null", NULL, NULL },
+    { "deflate", unpack_deflate, deflate_done },
+    { "snappy", unpack_snappy, NULL },
+    { "zstandard", unpack_zstandard, zstandard_done },
+};
+
+const struct codec *codec_find(struct str name)
+{
+    if (name.len == 0) return &codecs[0];
+    for (size_t i = 0; i < sizeof(codecs) / sizeof(codecs[0]); i++) {
+        if (str_is(name, codecs[i].name)) return &codecs[i];
+    }
+    return NULL;
+}
+
+void unpacker_init(struct unpacker *u, const struct codec *codec, size_t bytes_max)
+{
+    *u = (struct unpacker){ .codec = codec };
+    buf_init(&u->plain, bytes_max);
+}
+
+void unpacker_done(struct unpacker *u)
+{
+    if (u->state && u->codec->done) u->codec->done(u->state);
+    u->state = NULL;
+    buf_done(&u->plain);
+}
+
+struct err unpack(struct unpacker *u, struct str packed, struct str *ret)
+{
+    if (!u->codec->unpack) {
+        *ret = packed;
+        return packed.len > u->plain.bytes_max ? too_large(u) : OK;
+    }
+    buf_clear(&u->plain);
+    TRY(u->codec->unpack(u, packed));
+    *ret = buf_view(&u->plain);
+    return OK;
+}
