@@ -121,18 +121,19 @@ static struct err name_define(struct compiler *c, const json_t *def, struct str 
     TRY(json_need_str(def, "name", &name));
     TRY(json_want_str(def, "namespace", &space));
     TRY(full_name(c, name, space, &full));
-    struct name *known = name_find(c, full);
+    struct name *const known = name_find(c, full);
     if (known && known->def != def)
         return err_fail(ERR_INVALID, "the type '%.64s' is there twice", full.data);
-    if (!known) {
-        if (c->name_count == LIMIT_AVRO_NODES)
-            return err_fail(ERR_TOO_LARGE, "it has more than the %d names allowed", LIMIT_AVRO_NODES);
-        if (json_object_set_new_nocheck(c->index, full.data, json_integer(c->name_count))) return no_memory;
-        const size_t dot = str_rfind_char(full, '.');
-        known = &c->names[c->name_count++];
-        *known = (struct name){ def, full, dot < full.len ? str_slice(full, 0, dot) : STR_NONE, NO_NODE };
+    if (known) {
+        *ret = known;
+        return OK;
     }
-    *ret = known;
+    if (c->name_count == LIMIT_AVRO_NODES)
+        return err_fail(ERR_TOO_LARGE, "it has more than the %d names allowed", LIMIT_AVRO_NODES);
+    if (json_object_set_new_nocheck(c->index, full.data, json_integer(c->name_count))) return no_memory;
+    const size_t dot = str_rfind_char(full, '.');
+    *ret = &c->names[c->name_count++];
+    **ret = (struct name){ def, full, dot < full.len ? str_slice(full, 0, dot) : STR_NONE, NO_NODE };
     return OK;
 }
 
