@@ -15,7 +15,7 @@
 
 static void put_long(struct buf *b, int64_t value)
 {
-    uint64_t rest = ((uint64_t)value << 1) ^ (uint64_t)(value >> 63);
+    uint64_t rest = ((uint64_t)value << 1) ^ (value < 0 ? UINT64_MAX : 0);
 
     for (; rest > 0x7f; rest >>= 7) buf_char(b, (char)(rest | 0x80));
     buf_char(b, (char)rest);
@@ -68,8 +68,8 @@ static struct err read_and_free(struct buf *b, uint64_t *ret_plain)
 /* Zeros, packed with the codec; to be freed. */
 static struct str packed_zeros(const char *codec, size_t len)
 {
-    char *zeros = calloc(1, len), *packed = malloc(len + 65536);
-    size_t packed_len = len + 65536;
+    size_t packed_len = snappy_max_compressed_length(len) + 65536;
+    char *zeros = calloc(1, len), *packed = malloc(packed_len);
 
     if (str_is(STR("deflate"), codec)) {
         z_stream z = { .next_in = (Bytef *)zeros,
@@ -83,8 +83,6 @@ static struct str packed_zeros(const char *codec, size_t len)
     } else if (str_is(STR("zstandard"), codec)) {
         packed_len = ZSTD_compress(packed, packed_len, zeros, len, 1);
     } else {
-        packed_len = snappy_max_compressed_length(len);
-        packed = realloc(packed, packed_len + 4);
         CHECK(snappy_compress(zeros, len, packed, &packed_len) == SNAPPY_OK);
         const uint32_t crc = __builtin_bswap32((uint32_t)crc32(0, (const Bytef *)zeros, (uInt)len));
         memcpy(packed + packed_len, &crc, 4);

@@ -34,9 +34,9 @@ struct compiler {
     uint32_t found; /* a bit for each row of wants */
     struct node *nodes;
     uint32_t *kids;
-    struct name *names;
     uint32_t node_count, kid_count, name_count;
     json_t *index; /* full name -> place in names */
+    struct name names[LIMIT_AVRO_NODES];
 };
 
 /* Where a type stands. */
@@ -332,8 +332,7 @@ static struct err compile_root(struct compiler *c, struct str schema, struct are
     TRY(json_parse(schema, &json));
     c->nodes = arena_array(arena, struct node, LIMIT_AVRO_NODES);
     c->kids = arena_array(arena, uint32_t, LIMIT_AVRO_NODES);
-    c->names = arena_array(c->scratch, struct name, LIMIT_AVRO_NODES);
-    if (!c->nodes || !c->kids || !c->names) return no_memory;
+    if (!c->nodes || !c->kids) return no_memory;
     TRY(compile_type(c, json, (struct place){ &root_want, STR_NONE }, ret));
     TRY(check_found(c));
     if (c->nodes[*ret].op != NODE_RECORD) return FAIL(ERR_INVALID, "it is not that of a record with fields");
@@ -345,17 +344,21 @@ struct err program_compile(struct str schema, const struct want *wants, size_t w
 {
     CLEANUP(arena_freep) struct arena *scratch = arena_new(SCRATCH_BYTES);
     CLEANUP(json_freep) json_t *index = json_object();
-    struct compiler c = { .scratch = scratch, .wants = wants, .want_count = want_count, .index = index };
+    struct compiler *const c = scratch ? arena_new_of(scratch, struct compiler) : NULL;
     struct program p = { .wants = wants };
 
-    if (!scratch || !index) return no_memory;
-    const struct err e = compile_root(&c, schema, arena, &p.root);
+    if (!c || !index) return no_memory;
+    c->scratch = scratch;
+    c->wants = wants;
+    c->want_count = want_count;
+    c->index = index;
+    const struct err e = compile_root(c, schema, arena, &p.root);
     if (e.code) return err_fail(e.code, "the writer's schema: %s", e.why);
     for (size_t i = 0; i < want_count; i++) {
         if (wants[i].is_required && wants[i].kind != WANT_RECORD) p.required |= 1u << i;
     }
-    p.nodes = c.nodes;
-    p.kids = c.kids;
+    p.nodes = c->nodes;
+    p.kids = c->kids;
     *ret = p;
     return OK;
 }
