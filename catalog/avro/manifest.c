@@ -49,20 +49,20 @@ static const struct raw missing = {
 /* ---- header ---- */
 
 /* A number that the header has as text; if it is missing, *ret stays. */
-static struct err header_number(const struct record_reader *r, const char *key, int64_t *ret)
+static struct err header_number(const struct avro_reader *r, const char *key, int64_t *ret)
 {
     struct str text;
 
-    if (!record_reader_meta(r, key, &text)) return OK;
+    if (!avro_reader_meta(r, key, &text)) return OK;
     if (str_to_i64(text, ret) && *ret >= 0) return OK;
     return err_fail(ERR_INVALID, "the header's '%s' is '%.32s', not a number", key, text.data);
 }
 
-static struct err header_content(const struct record_reader *r, enum manifest_content *ret)
+static struct err header_content(const struct avro_reader *r, enum manifest_content *ret)
 {
     struct str text;
 
-    if (!record_reader_meta(r, "content", &text) || str_is(text, "data")) {
+    if (!avro_reader_meta(r, "content", &text) || str_is(text, "data")) {
         *ret = MANIFEST_DATA;
     } else if (str_is(text, "deletes")) {
         *ret = MANIFEST_DELETES;
@@ -73,12 +73,12 @@ static struct err header_content(const struct record_reader *r, enum manifest_co
     return OK;
 }
 
-static struct err read_header(const struct record_reader *r, struct manifest_header *ret)
+static struct err read_header(const struct avro_reader *r, struct manifest_header *ret)
 {
     struct manifest_header header = { .format_version = 1 };
 
-    (void)record_reader_meta(r, "schema", &header.schema);
-    (void)record_reader_meta(r, "partition-spec", &header.partition_spec);
+    (void)avro_reader_meta(r, "schema", &header.schema);
+    (void)avro_reader_meta(r, "partition-spec", &header.partition_spec);
     TRY(header_number(r, "partition-spec-id", &header.partition_spec_id));
     TRY(header_number(r, "format-version", &header.format_version));
     TRY(header_content(r, &header.content));
@@ -93,7 +93,7 @@ struct err manifest_open(struct input in, struct manifest *ret)
 {
     struct manifest m = { .err = OK };
 
-    TRY(record_reader_open(in, wants, sizeof(wants) / sizeof(wants[0]), &m.reader));
+    TRY(avro_reader_open(in, wants, sizeof(wants) / sizeof(wants[0]), &m.reader));
     const struct err e = read_header(m.reader, &m.header);
     if (e.code) {
         manifest_close(&m);
@@ -133,10 +133,10 @@ static struct err next(struct manifest *m, struct manifest_entry *ret, bool *ret
 {
     struct raw raw = missing;
 
-    TRY(record_reader_next(m->reader, &raw, ret_is_end));
+    TRY(avro_reader_next(m->reader, &raw, ret_is_end));
     if (*ret_is_end) return OK;
     const char *wrong = what_is_wrong(&raw);
-    if (wrong) return record_reader_fail(m->reader, ERR_CORRUPT, wrong);
+    if (wrong) return avro_reader_fail(m->reader, ERR_CORRUPT, wrong);
     raw.entry.status = (enum manifest_status)raw.status;
     raw.entry.content = (enum file_content)raw.content;
     if (raw.entry.first_row_id < 0) raw.entry.first_row_id = MANIFEST_NONE;
@@ -155,5 +155,5 @@ bool manifest_next(struct manifest *m, struct manifest_entry *ret)
 
 void manifest_close(struct manifest *m)
 {
-    m->reader = record_reader_close(m->reader);
+    m->reader = avro_reader_close(m->reader);
 }

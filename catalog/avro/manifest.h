@@ -46,7 +46,7 @@ struct manifest_entry {
 struct manifest {
     struct err err; /* why manifest_next ended; OK: at the end of the file. Its text is this thread's (err.h) */
     struct manifest_header header;
-    struct record_reader *reader;
+    struct avro_reader *reader;
 };
 
 /* The input becomes the manifest's, also on failure. Errors: as manifest_list_open; also ERR_UNSUPPORTED for a later format version. */

@@ -50,7 +50,7 @@ struct err manifest_list_open(struct input in, struct manifest_list *ret)
 {
     struct manifest_list list = { .err = OK };
 
-    TRY(record_reader_open(in, wants, sizeof(wants) / sizeof(wants[0]), &list.reader));
+    TRY(avro_reader_open(in, wants, sizeof(wants) / sizeof(wants[0]), &list.reader));
     *ret = list;
     return OK;
 }
@@ -75,10 +75,10 @@ static struct err next(struct manifest_list *list, struct manifest_file *ret, bo
 {
     struct raw raw = missing;
 
-    TRY(record_reader_next(list->reader, &raw, ret_is_end));
+    TRY(avro_reader_next(list->reader, &raw, ret_is_end));
     if (*ret_is_end) return OK;
     const char *wrong = what_is_wrong(&raw);
-    if (wrong) return record_reader_fail(list->reader, ERR_CORRUPT, wrong);
+    if (wrong) return avro_reader_fail(list->reader, ERR_CORRUPT, wrong);
     int64_t *const counts[] = { &raw.file.added_files, &raw.file.existing_files, &raw.file.deleted_files,
                                 &raw.file.added_rows,  &raw.file.existing_rows,  &raw.file.deleted_rows,
                                 &raw.file.first_row_id };
@@ -99,5 +99,5 @@ bool manifest_list_next(struct manifest_list *list, struct manifest_file *ret)
 
 void manifest_list_close(struct manifest_list *list)
 {
-    list->reader = record_reader_close(list->reader);
+    list->reader = avro_reader_close(list->reader);
 }

@@ -16,7 +16,7 @@
 
 #include "catalog/avro/input.h"
 
-struct record_reader;
+struct avro_reader;
 
 #define MANIFEST_NONE (-1) /* a number that the file does not say */
 
@@ -37,7 +37,7 @@ struct manifest_file {
 
 struct manifest_list {
     struct err err;     /* why manifest_list_next ended, OK: at the end of the file. Its text is this thread's (err.h) */
-    struct record_reader *reader;
+    struct avro_reader *reader;
 };
 
 /* The input becomes the list's, also on failure. ERR_CORRUPT; ERR_INVALID: a good Avro file, but not a manifest list;

@@ -13,7 +13,7 @@
 
 #define PROGRAM_BYTES (1 * MIB) /* LIMIT_AVRO_NODES nodes and kids */
 
-struct record_reader {
+struct avro_reader {
     struct ocf *ocf;
     struct arena *arena; /* of the program */
     struct program program;
@@ -23,7 +23,7 @@ struct record_reader {
     uint64_t records;     /* of all blocks so far, this one whole */
 };
 
-static struct err compile(struct record_reader *r, const struct want *wants, size_t want_count)
+static struct err compile(struct avro_reader *r, const struct want *wants, size_t want_count)
 {
     struct str schema;
 
@@ -32,13 +32,13 @@ static struct err compile(struct record_reader *r, const struct want *wants, siz
     return program_compile(schema, wants, want_count, r->arena, &r->program);
 }
 
-struct err record_reader_open(struct input in, const struct want *wants, size_t want_count,
-                              struct record_reader **ret)
+struct err avro_reader_open(struct input in, const struct want *wants, size_t want_count,
+                            struct avro_reader **ret)
 {
     struct ocf *ocf;
 
     TRY(ocf_open(in, &ocf));
-    struct record_reader *r = calloc(1, sizeof(*r));
+    struct avro_reader *r = calloc(1, sizeof(*r));
     struct arena *arena = arena_new(PROGRAM_BYTES);
     if (!r || !arena) {
         free(r);
@@ -51,14 +51,14 @@ struct err record_reader_open(struct input in, const struct want *wants, size_t 
     r->cursor = cursor_of(STR_NONE);
     const struct err e = compile(r, wants, want_count);
     if (e.code) {
-        (void)record_reader_close(r);
+        (void)avro_reader_close(r);
         return e;
     }
     *ret = r;
     return OK;
 }
 
-struct record_reader *record_reader_close(struct record_reader *r)
+struct avro_reader *avro_reader_close(struct avro_reader *r)
 {
     if (!r) return NULL;
     (void)ocf_close(r->ocf);
@@ -67,12 +67,12 @@ struct record_reader *record_reader_close(struct record_reader *r)
     return NULL;
 }
 
-bool record_reader_meta(const struct record_reader *r, const char *key, struct str *ret)
+bool avro_reader_meta(const struct avro_reader *r, const char *key, struct str *ret)
 {
     return ocf_meta(r->ocf, key, ret);
 }
 
-struct err record_reader_fail(const struct record_reader *r, enum err_code code, const char *what)
+struct err avro_reader_fail(const struct avro_reader *r, enum err_code code, const char *what)
 {
     const char *const start = r->block.bytes.len ? r->block.bytes.data : (const char *)r->cursor.at;
 
@@ -83,30 +83,30 @@ struct err record_reader_fail(const struct record_reader *r, enum err_code code,
 }
 
 /* The next block that has records, once the last one is used up. */
-static struct err next_block(struct record_reader *r, bool *ret_is_end)
+static struct err next_block(struct avro_reader *r, bool *ret_is_end)
 {
     if (r->cursor.at != r->cursor.end)
-        return record_reader_fail(r, ERR_CORRUPT, "there are bytes behind the last record");
+        return avro_reader_fail(r, ERR_CORRUPT, "there are bytes behind the last record");
     TRY(ocf_next(r->ocf, &r->block, ret_is_end));
     if (*ret_is_end) return OK;
     r->cursor = cursor_of(r->block.bytes);
     r->left = r->block.count;
     if ((uint64_t)r->block.count > r->block.bytes.len)
-        return record_reader_fail(r, ERR_CORRUPT, "the block is said to have more records than bytes");
+        return avro_reader_fail(r, ERR_CORRUPT, "the block is said to have more records than bytes");
     r->records += (uint64_t)r->block.count;
     if (r->records > LIMIT_AVRO_RECORDS)
-        return record_reader_fail(r, ERR_TOO_LARGE, "the file has more records than are allowed");
+        return avro_reader_fail(r, ERR_TOO_LARGE, "the file has more records than are allowed");
     return OK;
 }
 
-struct err record_reader_next(struct record_reader *r, void *out, bool *ret_is_end)
+struct err avro_reader_next(struct avro_reader *r, void *out, bool *ret_is_end)
 {
     bool is_end = false;
 
     while (r->left == 0 && !is_end) TRY(next_block(r, &is_end));
     if (!is_end) {
         const struct err e = extract_record(&r->program, &r->cursor, out);
-        if (e.code) return record_reader_fail(r, e.code, e.why);
+        if (e.code) return avro_reader_fail(r, e.code, e.why);
         r->left--;
     }
     *ret_is_end = is_end;

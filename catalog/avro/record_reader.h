@@ -12,20 +12,20 @@
 #include "catalog/avro/ocf.h"
 #include "catalog/avro/program.h"
 
-struct record_reader;
+struct avro_reader;
 
 /* Read the header and compile. The input becomes the reader's, also on failure; wants outlives it. Errors: as ocf_open and program_compile. */
-struct err record_reader_open(struct input in, const struct want *wants, size_t want_count, struct record_reader **ret);
-struct record_reader *record_reader_close(struct record_reader *r); /* NULL is fine; returns NULL */
+struct err avro_reader_open(struct input in, const struct want *wants, size_t want_count, struct avro_reader **ret);
+struct avro_reader *avro_reader_close(struct avro_reader *r); /* NULL is fine; returns NULL */
 
 /* As ocf_meta. */
-bool record_reader_meta(const struct record_reader *r, const char *key, struct str *ret);
+bool avro_reader_meta(const struct avro_reader *r, const char *key, struct str *ret);
 
 /* Fill the wanted fields of out, where they are there, from the next record. OK with *ret_is_end at the end. After an error: closed is
  * all that it can be. */
-struct err record_reader_next(struct record_reader *r, void *out, bool *ret_is_end);
+struct err avro_reader_next(struct avro_reader *r, void *out, bool *ret_is_end);
 
 /* An error about the last record: `what`, and where it is. */
-struct err record_reader_fail(const struct record_reader *r, enum err_code code, const char *what);
+struct err avro_reader_fail(const struct avro_reader *r, enum err_code code, const char *what);
 
 #endif
