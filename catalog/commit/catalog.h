@@ -127,7 +127,8 @@ struct err table_rename(struct store *s, struct str catalog, const struct table_
 /* is_purge: the files under the table's location are deleted too, in the background, in slices, resumed after a restart. */
 struct err table_drop(struct store *s, struct str catalog, const struct table_ident *t, bool is_purge, const struct actor *who);
 
-/* Delete some files of purged tables; *ret_more: there is more. Background work calls it. */
+/* Delete some files of purged tables; *ret_more: there is more. Background work calls it. An error is that of a file which could not be deleted: the purge goes on behind it, and begins
+ * again for what was left an hour after its end; *ret_more is set all the same. */
 struct err purge_step(struct store *s, bool *ret_more);
 
 /* Which table does a key of a bucket belong to? For access by table: the location row at or above it. ERR_NOT_FOUND. */

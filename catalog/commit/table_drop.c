@@ -1,9 +1,8 @@
 /*
- * table_drop.c - renaming and dropping tables, and deleting the files of those that were purged.
+ * table_drop.c - renaming and dropping tables.
  *
  * Dropping is one transaction: the name is free at once. With purge a row of SPACE_PURGES is written with it, and the table keeps its places
- * until its files are gone, so that no other table can be made where files are being deleted. The files are deleted by purge_step, a page at a time; a restart goes on
- * where it stopped. Only what lies below the table's own places is ever deleted, whatever its metadata names (reliability.md D12).
+ * until its files are gone (table_purge.c), so that no other table can be made where files are being deleted.
  */
 #include "catalog/commit/catalog.h"
 
@@ -15,8 +14,6 @@
 #include "storage/base/ids.h"
 #include "storage/base/limits.h"
 #include "storage/base/thread.h"
-#include "storage/object/object_delete.h"
-#include "storage/object/object_list.h"
 
 static struct err no_memory(void)
 {
@@ -132,89 +129,4 @@ struct err table_drop(struct store *s, struct str catalog, const struct table_id
 
     if (!arena) return no_memory();
     return meta_run_freeing(s->meta, drop_fn, &plan);
-}
-
-/* ---- purge ---- */
-
-struct purge {
-    struct str key; /* of its row */
-    json_t *json;
-    struct arena *arena;
-};
-
-static struct err first_purge(struct store *s, struct purge *p, bool *ret_found)
-{
-    CLEANUP(view_closep) struct rows *view = NULL;
-    struct rows_scan scan;
-    struct str key, value;
-    struct err e = OK;
-
-    TRY(view_open(s->meta, &view));
-    rows_scan_begin(&scan, view, SPACE_PURGES, STR_NONE, false);
-    *ret_found = rows_scan_next(&scan, &key, &value);
-    if (*ret_found) {
-        p->key = arena_str(p->arena, key);
-        e = p->key.data ? entity_parse(value, &p->json) : no_memory();
-        if (e.code == ERR_OK && !json_defer(p->arena, p->json)) e = no_memory();
-    }
-    if (e.code == ERR_OK) e = scan.err;
-    rows_scan_done(&scan);
-    return e;
-}
-
-static struct err finish_fn(struct txn *txn, void *arg)
-{
-    struct purge *p = arg;
-    const struct str owner = json_str(json_object_get(p->json, "owner"));
-    size_t i;
-    json_t *place;
-
-    json_array_foreach(json_object_get(p->json, "places"), i, place)
-    {
-        TRY(location_release(txn, json_str(place), owner));
-    }
-    return txn_del(txn, SPACE_PURGES, p->key);
-}
-
-/* One page of files below a place; *ret_more: there may be more. A bucket that is gone took its files with it. */
-static struct err purge_page(struct store *s, struct str place, struct arena *arena, bool *ret_more)
-{
-    struct str bucket;
-    const struct str prefix = str_cut(place, '/', &bucket);
-    const struct list_query q = { .bucket = bucket, .prefix = prefix, .max = LIMIT_PAGE };
-    struct list_page page;
-
-    *ret_more = false;
-    const struct err e = object_list(s, &q, arena, &page);
-    if (e.code == ERR_NO_SUCH_BUCKET) return OK;
-    TRY(e);
-    struct delete_item *items = arena_array(arena, struct delete_item, page.count + 1);
-    if (!items) return no_memory();
-    for (size_t i = 0; i < page.count; i++) items[i].key = page.entries[i].name;
-    if (page.count) TRY(object_delete_many(s, bucket, items, page.count, arena));
-    for (size_t i = 0; i < page.count; i++) TRY(items[i].outcome);
-    *ret_more = page.is_truncated;
-    return OK;
-}
-
-struct err purge_step(struct store *s, bool *ret_more)
-{
-    CLEANUP(arena_freep) struct arena *arena = arena_new(LIMIT_REQUEST_ARENA);
-    struct purge p = { .arena = arena };
-    bool found = false;
-    size_t i;
-    json_t *place;
-
-    *ret_more = false;
-    if (!arena) return no_memory();
-    TRY(first_purge(s, &p, &found));
-    if (!found) return OK;
-    *ret_more = true;
-    json_array_foreach(json_object_get(p.json, "places"), i, place)
-    {
-        bool more = false;
-        TRY(purge_page(s, json_str(place), arena, &more));
-        if (more) return OK;
-    }
-    return meta_run_freeing(s->meta, finish_fn, &p);
 }

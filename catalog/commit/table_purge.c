@@ -1,0 +1,205 @@
+/*
+ * table_purge.c - deleting the files of tables that were dropped with purge: the rows of SPACE_PURGES.
+ *
+ * A row is JSON: the places, who owns them (the purge), and how far it got. A step deletes one page of one purge; a restart goes on where it stopped. Only what lies below the table's own places is ever
+ * deleted, whatever its metadata names (reliability.md D12).
+ *
+ * A file that cannot be deleted is passed over, and counted. A purge that comes to its end with such files keeps its places and begins again an hour later; others have their turn
+ * meanwhile. Keys are read from the rows, not by a listing: a damaged row would break that off.
+ */
+#include "catalog/commit/catalog.h"
+
+#include <string.h>
+
+#include "catalog/commit/entity.h"
+#include "storage/base/clock.h"
+#include "storage/base/encode.h"
+#include "storage/base/limits.h"
+#include "storage/base/metrics.h"
+#include "storage/base/thread.h"
+#include "storage/object/bucket.h"
+#include "storage/object/object_delete.h"
+
+enum { RETRY_MS = 3600 * 1000 };
+
+struct purge {
+    struct str key; /* of its row */
+    json_t *json;
+    struct arena *arena;
+};
+
+struct page {
+    struct delete_item items[LIMIT_PAGE];
+    size_t count;
+    bool is_truncated;
+};
+
+static struct err no_memory(void)
+{
+    return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
+}
+
+/* ---- which purge ---- */
+
+static struct err read_purge(struct purge *p, struct str key, struct str value, bool *ret_is_due)
+{
+    int64_t not_before = 0;
+
+    p->key = arena_str(p->arena, key);
+    if (!p->key.data) return no_memory();
+    TRY(entity_parse(value, &p->json));
+    if (!json_defer(p->arena, p->json)) return no_memory();
+    TRY(json_want_i64(p->json, "not-before-ms", &not_before));
+    *ret_is_due = not_before <= clock_now_ms();
+    return OK;
+}
+
+/* The first that is not waiting to be tried again. */
+static struct err first_due(struct store *s, struct purge *p, bool *ret_found)
+{
+    CLEANUP(view_closep) struct rows *view = NULL;
+    struct rows_scan scan;
+    struct str key, value;
+    struct err e = OK;
+
+    *ret_found = false;
+    TRY(view_open(s->meta, &view));
+    rows_scan_begin(&scan, view, SPACE_PURGES, STR_NONE, false);
+    while (!*ret_found && e.code == ERR_OK && rows_scan_next(&scan, &key, &value))
+        e = read_purge(p, key, value, ret_found);
+    if (e.code == ERR_OK) e = scan.err;
+    rows_scan_done(&scan);
+    return e;
+}
+
+/* ---- a page of its files ---- */
+
+static bool next_key(struct rows_scan *scan, struct str prefix, struct str *ret_key)
+{
+    struct str key, value;
+
+    if (!rows_scan_next(scan, &key, &value) || !str_starts(key, prefix)) return false;
+    *ret_key = str_from(key, 8);
+    return true;
+}
+
+/* Keys of the place behind `after` (a key; empty: all). A bucket that is gone took its files with it. */
+static struct err read_page(struct store *s, struct str place, struct str after, struct arena *arena,
+                            struct page *page)
+{
+    CLEANUP(view_closep) struct rows *view = NULL;
+    struct rows_scan scan;
+    struct str bucket, key;
+    uint8_t prefix_bytes[OBJECT_ROW_KEY_SIZE], from_bytes[OBJECT_ROW_KEY_SIZE];
+    uint64_t bucket_id;
+    const struct str prefix = str_cut(place, '/', &bucket);
+
+    TRY(view_open(s->meta, &view));
+    const struct err e = bucket_id_get(view, bucket, &bucket_id);
+    if (e.code == ERR_NO_SUCH_BUCKET) return OK;
+    TRY(e);
+    const struct str row_prefix = object_row_key(bucket_id, prefix, prefix_bytes);
+    const struct str from = object_row_key(bucket_id, after.len ? after : prefix, from_bytes);
+    rows_scan_begin(&scan, view, SPACE_OBJECTS, from, false);
+    while (page->count < LIMIT_PAGE && next_key(&scan, row_prefix, &key)) {
+        if (str_eq(key, after)) continue;
+        page->items[page->count].key = arena_str(arena, key);
+        if (!page->items[page->count++].key.data) break;
+    }
+    page->is_truncated = page->count == LIMIT_PAGE;
+    const struct err scanned = scan.err;
+    rows_scan_done(&scan);
+    TRY(scanned);
+    return page->count && !page->items[page->count - 1].key.data ? no_memory() : OK;
+}
+
+/* *ret_failed: how many could not be deleted; *ret_why: the first of their errors. */
+static struct err delete_page(struct store *s, struct str place, struct page *page, struct arena *arena,
+                              int64_t *ret_failed, struct err *ret_why)
+{
+    struct str bucket;
+
+    (void)str_cut(place, '/', &bucket);
+    *ret_failed = 0;
+    if (page->count == 0) return OK;
+    TRY(object_delete_many(s, bucket, page->items, page->count, arena));
+    for (size_t i = 0; i < page->count; i++) {
+        const struct err e = page->items[i].outcome;
+        if (e.code != ERR_OK && (*ret_failed)++ == 0) *ret_why = e;
+    }
+    METRIC_ADD(maintenance_files_deleted, page->count - (size_t)*ret_failed);
+    return OK;
+}
+
+/* ---- how far it got ---- */
+
+static struct err finish_fn(struct txn *txn, void *arg)
+{
+    struct purge *p = arg;
+    const struct str owner = json_str(json_object_get(p->json, "owner"));
+    size_t i;
+    json_t *place;
+
+    json_array_foreach(json_object_get(p->json, "places"), i, place)
+    {
+        TRY(location_release(txn, json_str(place), owner));
+    }
+    return txn_del(txn, SPACE_PURGES, p->key);
+}
+
+static struct err progress_fn(struct txn *txn, void *arg)
+{
+    const struct purge *p = arg;
+
+    return entity_put(txn, SPACE_PURGES, p->key, p->json);
+}
+
+/* Where the next step goes on. */
+static struct err put_progress(struct store *s, struct purge *p, int64_t place, struct str after,
+                               int64_t failed)
+{
+    if (json_object_set_new(p->json, "place", json_integer(place)) != 0
+        || json_object_set_new(p->json, "after", json_of_str(after)) != 0
+        || json_object_set_new(p->json, "failed", json_integer(failed)) != 0)
+        return no_memory();
+    return meta_run_freeing(s->meta, progress_fn, p);
+}
+
+static struct err end_of_places(struct store *s, struct purge *p, int64_t failed)
+{
+    if (failed == 0) return meta_run_freeing(s->meta, finish_fn, p);
+    if (json_object_set_new(p->json, "not-before-ms", json_integer(clock_now_ms() + RETRY_MS)) != 0)
+        return no_memory();
+    return put_progress(s, p, 0, STR(""), 0);
+}
+
+static struct err step(struct store *s, struct purge *p)
+{
+    struct page *page = arena_new_of(p->arena, struct page);
+    const json_t *places = json_object_get(p->json, "places");
+    const struct str after = json_str(json_object_get(p->json, "after"));
+    int64_t at = 0, failed_before = 0, failed = 0;
+    struct err why = OK;
+
+    if (!page) return no_memory();
+    TRY(json_want_i64(p->json, "place", &at));
+    TRY(json_want_i64(p->json, "failed", &failed_before));
+    if (at < 0 || (size_t)at >= json_array_size(places)) return end_of_places(s, p, failed_before);
+    const struct str place = json_str(json_array_get(places, (size_t)at));
+    TRY(read_page(s, place, after, p->arena, page));
+    TRY(delete_page(s, place, page, p->arena, &failed, &why));
+    if (!page->is_truncated) TRY(put_progress(s, p, at + 1, STR(""), failed_before + failed));
+    else if (failed) TRY(put_progress(s, p, at, page->items[page->count - 1].key, failed_before + failed));
+    return why;
+}
+
+struct err purge_step(struct store *s, bool *ret_more)
+{
+    CLEANUP(arena_freep) struct arena *arena = arena_new(LIMIT_REQUEST_ARENA);
+    struct purge p = { .arena = arena };
+
+    *ret_more = false;
+    if (!arena) return no_memory();
+    TRY(first_due(s, &p, ret_more));
+    return *ret_more ? step(s, &p) : OK;
+}
