@@ -93,7 +93,6 @@ static struct err apply_updates(const struct apply_input *in, struct draft *d)
 struct err apply_commit(const struct apply_input *in, struct apply_output *ret)
 {
     CLEANUP(draft_done) struct draft d = { .metadata = NULL };
-    json_t *dropped = NULL;
 
     TRY(check_requirements(in));
     TRY(begin(in, &d));
@@ -102,9 +101,7 @@ struct err apply_commit(const struct apply_input *in, struct apply_output *ret)
         *ret = (struct apply_output){ .metadata = json_incref((json_t *)in->base) };
         return OK;
     }
-    TRY(in->kind == METADATA_VIEW ? draft_build_view(&d) : draft_build_table(&d, in->base_file, &dropped));
-    *ret = (struct apply_output){ .metadata = json_incref(d.metadata),
-                                  .is_changed = true,
-                                  .dropped_files = dropped };
+    TRY(in->kind == METADATA_VIEW ? draft_build_view(&d) : draft_build_table(&d, in->base_file));
+    *ret = (struct apply_output){ .metadata = json_incref(d.metadata), .is_changed = true };
     return OK;
 }

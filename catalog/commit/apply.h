@@ -25,7 +25,6 @@ struct apply_input {
 struct apply_output {
     json_t *metadata;             /* the caller's to json_decref; equal to base when nothing changed */
     bool is_changed;              /* false: write nothing */
-    json_t *dropped_files;        /* array of metadata files that fell off the log and are to be deleted (write.metadata.delete-after-commit.enabled); may be NULL; the caller's */
 };
 
 /* Check all requirements, then apply all updates in order to a copy, then the rules at build (catalog.md 2.3), then validate. Untouched output on failure. */

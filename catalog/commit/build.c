@@ -24,11 +24,6 @@ static uint64_t number_property(const struct draft *d, const char *name, uint64_
     return text.data && str_to_u64(text, &number) && number > 0 ? number : fallback;
 }
 
-static bool bool_property(const struct draft *d, const char *name)
-{
-    return str_is_nocase(json_str(json_object_get(json_object_get(d->metadata, "properties"), name)), "true");
-}
-
 /* ---- time ---- */
 
 /* Never before the last change: a clock that went back must not break a table. */
@@ -40,11 +35,10 @@ static void set_updated(struct draft *d)
 
 /* ---- metadata log ---- */
 
-/* The file that this commit replaces joins the log; what falls off its end is to be deleted if the table's properties say so. */
-static struct err log_previous(struct draft *d, struct str base_file, json_t **ret_dropped)
+/* The file that this commit replaces joins the log; what falls off its end is no more of this table's (catalog/refs sees to the file). */
+static struct err log_previous(struct draft *d, struct str base_file)
 {
     const size_t max = (size_t)number_property(d, "write.metadata.previous-versions-max", 100);
-    json_t *dropped = NULL;
 
     if (base_file.len == 0) return OK;
     json_t *log = draft_own(d, "metadata-log", true);
@@ -52,12 +46,7 @@ static struct err log_previous(struct draft *d, struct str base_file, json_t **r
                               json_integer_value(json_object_get(d->base, "last-updated-ms")),
                               "metadata-file", json_of_str(base_file));
     if (!log || !entry || json_array_append_new(log, entry) != 0) return no_memory();
-    if (bool_property(d, "write.metadata.delete-after-commit.enabled")) dropped = json_array();
-    while (json_array_size(log) > max) {
-        if (dropped) json_array_append(dropped, json_object_get(json_array_get(log, 0), "metadata-file"));
-        json_array_remove(log, 0);
-    }
-    *ret_dropped = dropped;
+    while (json_array_size(log) > max) json_array_remove(log, 0);
     return OK;
 }
 
@@ -209,7 +198,7 @@ static void put_legacy(struct draft *d)
     json_object_set(d->metadata, "partition-spec", json_object_get(spec, "fields"));
 }
 
-struct err draft_build_table(struct draft *d, struct str base_file, json_t **ret_dropped_files)
+struct err draft_build_table(struct draft *d, struct str base_file)
 {
     struct str location;
 
@@ -223,7 +212,7 @@ struct err draft_build_table(struct draft *d, struct str base_file, json_t **ret
     TRY(complete(d));
     TRY(check_refs(d));
     put_legacy(d);
-    return log_previous(d, base_file, ret_dropped_files);
+    return log_previous(d, base_file);
 }
 
 /* ---- views ---- */

@@ -115,6 +115,7 @@ struct err view_create(struct store *s, struct str catalog, const struct ns_path
 struct table_change {
     struct table_ident ident;
     const json_t *requirements, *updates;
+    uint64_t only_version; /* not 0: ERR_COMMIT_FAILED unless the table is at this version: for who decided by the whole metadata and would rather not than be late */
 };
 struct err table_commit(struct store *s, struct str catalog, const struct table_change *changes, size_t count, const struct actor *who,
                         struct arena *arena, struct table_info *ret);

@@ -76,7 +76,7 @@ const char *update_name(size_t i);
 const char *requirement_name(size_t i);
 
 /* build.c: what is done and checked once all updates were applied (catalog.md 2.3). */
-struct err draft_build_table(struct draft *d, struct str base_file, json_t **ret_dropped_files);
+struct err draft_build_table(struct draft *d, struct str base_file);
 struct err draft_build_view(struct draft *d);
 
 #endif

@@ -2,7 +2,7 @@
  * entity.h - the rows of catalogs, namespaces and tables: keys, and JSON as value.
  *
  * Values are JSON objects, so that the PostgreSQL engine can show them as jsonb. Keys are binary, so that lists come in the order of names and a
- * namespace's children stand together. For the files of catalog/commit and admin/iam only.
+ * namespace's children stand together. For the files of catalog/commit and admin/iam, and of catalog/refs and catalog/maintain, which look after tables.
  */
 #ifndef CATALOG_COMMIT_ENTITY_H
 #define CATALOG_COMMIT_ENTITY_H

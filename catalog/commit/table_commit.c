@@ -13,15 +13,13 @@
 #include <string.h>
 
 #include "catalog/commit/apply.h"
+#include "catalog/commit/commit_note.h"
 #include "catalog/commit/table_write.h"
 #include "storage/base/clock.h"
 #include "storage/base/ids.h"
 #include "storage/base/limits.h"
-#include "storage/base/log.h"
 #include "storage/base/metrics.h"
 #include "storage/base/thread.h"
-#include "storage/object/object_delete.h"
-#include "storage/object/object_get.h"
 
 enum { ATTEMPTS_MAX = 32 }; /* lost races; each means that another commit of the same table succeeded */
 
@@ -30,7 +28,6 @@ struct target {
     struct table_write write;
     bool is_changed;
     json_t *base, *metadata; /* before and after; NULL: there was no table */
-    json_t *dropped;         /* files that fell off the metadata log */
     struct str base_file;
     struct table_info unchanged;
 };
@@ -89,14 +86,16 @@ static bool asserts_create(const json_t *requirements)
 
 /* ---- prepare ---- */
 
-static struct err load_base(struct commit_plan *plan, struct target *t, bool may_create)
+static struct err load_base(struct commit_plan *plan, struct target *t, const struct table_change *change)
 {
     struct table_info info;
     const struct err e = table_load(plan->store, plan->catalog, &t->write.ident, plan->arena, &info);
 
-    t->write.is_new = e.code == ERR_NO_SUCH_TABLE && may_create;
+    t->write.is_new = e.code == ERR_NO_SUCH_TABLE && asserts_create(change->requirements);
     if (t->write.is_new) return OK;
     TRY(e);
+    if (change->only_version && change->only_version != info.version)
+        return FAIL(ERR_COMMIT_FAILED, "Requirement failed: the table was changed in between");
     t->unchanged = info;
     t->write.base_version = info.version;
     t->base_file = info.metadata_location;
@@ -122,10 +121,6 @@ static struct err apply_change(struct target *t, const struct table_change *chan
     json_decref(t->metadata);
     t->metadata = out.metadata;
     t->is_changed |= out.is_changed;
-    if (out.dropped_files) {
-        json_decref(t->dropped);
-        t->dropped = out.dropped_files;
-    }
     return OK;
 }
 
@@ -134,6 +129,7 @@ static struct err prepare_target(struct commit_plan *plan, struct target *t, str
     if (!t->is_changed) return OK;
     const char *update = t->write.ident.kind == METADATA_VIEW ? "UpdateView" : "UpdateTable";
     t->write.operation = t->write.is_new ? "CreateTable" : update;
+    TRY(commit_drops(t->base, t->metadata, &t->write.drops));
     return table_write_prepare(plan->store, t->metadata, base_location, t->base_file, plan->arena, &t->write);
 }
 
@@ -142,7 +138,6 @@ static void forget_target(struct target *t)
     metadata_file_done(&t->write.file);
     json_decref(t->base);
     json_decref(t->metadata);
-    json_decref(t->dropped);
     *t = (struct target){ .write = { .ident = t->write.ident } };
 }
 
@@ -160,7 +155,7 @@ static struct err prepare(struct commit_plan *plan)
     for (size_t i = 0; i < plan->change_count; i++) {
         struct target *t = &plan->targets[plan->target_of[i]];
         const struct table_change *change = &plan->changes[i];
-        if (!seen[plan->target_of[i]]) TRY(load_base(plan, t, asserts_create(change->requirements)));
+        if (!seen[plan->target_of[i]]) TRY(load_base(plan, t, change));
         seen[plan->target_of[i]] = true;
         TRY(apply_change(t, change));
     }
@@ -214,26 +209,6 @@ static struct err attempt(struct commit_plan *plan)
     return changes_anything(plan) ? meta_run(plan->store->meta, commit_fn, plan) : OK;
 }
 
-/* Metadata files that the table's properties say are to be deleted once they fall off the log. They are gone from the pointer's history already: a failure only leaves files. */
-static void delete_dropped(struct commit_plan *plan, const struct target *t)
-{
-    size_t i;
-    json_t *file;
-
-    json_array_foreach(t->dropped, i, file)
-    {
-        struct str bucket, key, place;
-        struct delete_item item = { 0 };
-        if (location_key(json_str(file), plan->arena, &place).code != ERR_OK) continue;
-        if (t->write.locations.count == 0 || !location_is_inside(place, t->write.locations.keys[0])) continue;
-        if (location_parse(json_str(file), plan->arena, &bucket, &key).code != ERR_OK) continue;
-        item.key = key;
-        const struct err e = object_delete_many(plan->store, bucket, &item, 1, plan->arena);
-        if (e.code != ERR_OK)
-            LOG_WARN("an old metadata file could not be deleted", STRV("key", key), ERRF(e));
-    }
-}
-
 static void results(const struct commit_plan *plan, struct table_info *ret)
 {
     for (size_t i = 0; i < plan->change_count; i++) {
@@ -277,7 +252,6 @@ static struct err run(struct commit_plan *plan, struct table_info *ret)
     if (e.code == ERR_OK) {
         METRIC_ADD(catalog_commits, 1);
         results(plan, ret);
-        for (size_t i = 0; i < plan->target_count; i++) delete_dropped(plan, &plan->targets[i]);
     }
     if (e.code == ERR_COMMIT_FAILED) METRIC_ADD(catalog_conflicts, 1);
     forget(plan);

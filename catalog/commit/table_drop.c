@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "catalog/commit/commit_note.h"
 #include "catalog/commit/entity.h"
 #include "catalog/commit/securable.h"
 #include "storage/base/encode.h"
@@ -111,6 +112,7 @@ static struct err drop_fn(struct txn *txn, void *arg)
     const struct securable s = securable_of_uuid(row.space == SPACE_VIEWS ? SECURABLE_VIEW : SECURABLE_TABLE,
                                                  str_from_z(row.uuid));
     TRY(securable_forget(txn, &s, plan->arena));
+    TRY(commit_note_gone(txn, &row));
     if (plan->is_purge) TRY(queue_purge(txn, plan, &row));
     for (size_t i = 0; i < row.places.count && !plan->is_purge; i++)
         TRY(location_release(txn, row.places.keys[i], str_of(row.uuid, 36)));

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "catalog/commit/commit_note.h"
 #include "catalog/commit/securable.h"
 #include "storage/base/limits.h"
 
@@ -59,6 +60,7 @@ static struct err change_uuid(struct txn *txn, const struct table_write *w, stru
     if (w->is_new || str_eq_nocase(before, str_of(w->uuid, 36))) return OK;
     TRY(check_uuid_is_free(txn, w));
     for (size_t i = 0; i < row->places.count; i++) TRY(location_release(txn, row->places.keys[i], before));
+    TRY(commit_note_gone(txn, row));
     row->places.count = 0;
     TRY(txn_del(txn, SPACE_TABLE_IDS, before));
     const struct securable s = securable_of_uuid(row->space == SPACE_VIEWS ? SECURABLE_VIEW : SECURABLE_TABLE,
@@ -102,6 +104,7 @@ struct err table_write_fn(struct txn *txn, struct str catalog, struct table_writ
     if (!w->is_registered) TRY(metadata_file_fn(txn, &w->file, arena));
     TRY(table_row_put(txn, &row));
     TRY(put_id(txn, &row));
+    TRY(commit_note_put(txn, &row, w->drops));
     return audit_put(txn, who, w->operation, table_ident_print(&w->ident, arena), w->details);
 }
 

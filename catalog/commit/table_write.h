@@ -17,6 +17,7 @@ struct table_write {
     struct location_set locations; /* that the new metadata names; checked against the catalog's base location when prepared */
     struct table_info shown;       /* places alone */
     struct metadata_file file;
+    bool drops;                   /* what the table's state before named may not be named any more (commit_note.h) */
     bool is_registered;           /* the file is there already: file.location alone is used */
     const char *operation;        /* for the audit row */
     const json_t *details;

@@ -31,7 +31,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
         if (apply_commit(&in, &out).code == ERR_OK && (json_print(out.metadata, &text).code != ERR_OK || metadata_parse(METADATA_TABLE, buf_view(&text), &again).code != ERR_OK)) abort();
         if (!json_equal(base, before)) abort();
         buf_done(&text);
-        json_decref(again), json_decref(out.metadata), json_decref(out.dropped_files), json_decref(body);
+        json_decref(again), json_decref(out.metadata), json_decref(body);
     }
     json_decref(before), json_decref(base);
     return 0;

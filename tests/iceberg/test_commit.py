@@ -3,6 +3,7 @@ import concurrent.futures
 
 import pytest
 
+from firn_server import wait_for
 from iceberg_helpers import Rest, add_snapshot, set_ref
 
 
@@ -161,7 +162,7 @@ def test_old_metadata_files_are_deleted_when_the_table_says_so(lake, rest, names
     for i in range(6):
         rest.commit(f"/namespaces/{namespace}/tables/t", {"action": "set-properties", "updates": {"i": str(i)}})
     prefix = made["metadata"]["location"].removeprefix("s3://lakehouse/")
-    assert lake.boto().list_objects_v2(Bucket="lakehouse", Prefix=prefix)["KeyCount"] == 3
+    wait_for(lambda: lake.boto().list_objects_v2(Bucket="lakehouse", Prefix=prefix)["KeyCount"] == 3, what="the old files to go")
 
 
 # ---- several tables
