@@ -45,6 +45,16 @@
 #define LIMIT_AVRO_DEPTH 64          /* of values in values, which only a schema that names itself can exceed; manifests have 6 */
 #define LIMIT_AVRO_STRING (8 * KIB)  /* of a string that is taken: a URL of a key of 1,024 bytes, each escaped, with room */
 #define LIMIT_AVRO_RECORDS 10000000  /* of a file: a thousandfold bomb of equal entries is not to become as many rows */
+/* ---- files of tables: catalog/refs, catalog/maintain ---- */
+#define LIMIT_REF_SLICE 180          /* edges of one transaction: each is up to five rows, and there may be LIMIT_TXN_ROWS */
+#define LIMIT_REF_NOTES 256          /* commits of one table that are worked in at once: each may be a metadata file to read */
+#define LIMIT_DELETE_SLICE 50        /* files of one transaction: a large body has up to 100 rows, most have 1 to 6 */
+#define LIMIT_IMPACT_FILES (8 * 1000 * 1000) /* that one expiry may let go of and still be told which, in 256 MB */
+#define LIMIT_IMPACT_VIEW 5000       /* looks of one view meanwhile, so that it is short */
+#define LIMIT_REPORT_PATHS 1000      /* files that an answer names; all are counted */
+#define LIMIT_REPORT_TABLES 1000     /* tables of one request for maintenance; the answer says when there are more */
+#define LIMIT_ADOPTED 100            /* tables of an older store that one transaction takes up */
+#define LIMIT_MAINTENANCE_BODY (1 * MIB) /* a request is a namespace, a name and some numbers */
 
 /* ---- S3 ---- */
 #define LIMIT_KEY 1024               /* S3: bytes of UTF-8 */

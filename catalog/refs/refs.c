@@ -1,0 +1,277 @@
+/*
+ * refs.c - bringing a table's references up to date.
+ *
+ * The order matters for speed, not for truth (ref_edge.h): first what the new metadata names is held, then lists and manifests are read, then what it does not name is released, so that a manifest
+ * which moves from an old list to a new one is never taken apart. States between, that came and went before anybody looked, are held as well and released at once: that puts their files into the queue.
+ */
+#include "catalog/refs/refs.h"
+
+#include <string.h>
+
+#include "catalog/refs/ref_work.h"
+#include "storage/base/clock.h"
+#include "storage/base/encode.h"
+#include "storage/base/limits.h"
+#include "storage/base/log.h"
+#include "storage/base/thread.h"
+#include "storage/object/object_get.h"
+
+static struct err no_memory(void)
+{
+    return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
+}
+
+/* ---- what there is to do ---- */
+
+/* Up to the first that says that the table was gone: what came after is another round's. */
+static struct err read_notes(struct ref_work *w, struct rows *view)
+{
+    struct rows_scan scan;
+    struct str key, value;
+    struct err e = OK;
+
+    rows_scan_begin(&scan, view, SPACE_REF_COMMITS, w->uuid, false);
+    while (e.code == ERR_OK && w->note_count < LIMIT_REF_NOTES && !w->is_gone
+           && rows_scan_next(&scan, &key, &value) && str_starts(key, w->uuid)) {
+        struct commit_note *note = &w->notes[w->note_count];
+        e = commit_note_decode(key, value, note);
+        if (e.code != ERR_OK) break;
+        note->metadata_location = arena_str(w->arena, note->metadata_location);
+        if (!note->metadata_location.data) e = no_memory();
+        w->is_gone = note->is_gone;
+        w->note_count++;
+    }
+    if (e.code == ERR_OK) e = scan.err;
+    rows_scan_done(&scan);
+    return e;
+}
+
+static struct err look(struct ref_work *w)
+{
+    CLEANUP(view_closep) struct rows *view = NULL;
+
+    TRY(view_open(w->store->meta, &view));
+    TRY(read_notes(w, view));
+    if (w->is_gone) return OK;
+    const struct err e = ref_row_of(view, w->uuid, w->arena, &w->row);
+    /* A note without a table, and none that says that it is gone: it is gone, and that note comes later. */
+    w->is_gone = e.code == ERR_NOT_FOUND;
+    return w->is_gone ? OK : e;
+}
+
+static struct err turn_fn(struct txn *txn, void *arg)
+{
+    struct ref_work *w = arg;
+    struct ref_table t = { .grace_ms = -1, .has_gc = true };
+    const struct err e = ref_table_get(txn_rows(txn), w->uuid, &t);
+
+    if (e.code != ERR_NOT_FOUND) TRY(e);
+    t.turn = w->turn = txn_number(txn);
+    return ref_table_put(txn, w->uuid, &t);
+}
+
+/* ---- metadata ---- */
+
+static struct err hold_all(struct ref_work *w, const struct ref_file *files, size_t count)
+{
+    for (size_t i = 0; i < count; i += LIMIT_REF_SLICE) {
+        const size_t n = count - i < LIMIT_REF_SLICE ? count - i : LIMIT_REF_SLICE;
+        TRY(ref_slice_run(
+            (struct ref_slice){ .work = w, .owner = ref_root, .files = files + i, .count = n }));
+    }
+    return OK;
+}
+
+static void read_properties(struct ref_work *w, const json_t *metadata)
+{
+    const json_t *properties = json_object_get(metadata, "properties");
+    int64_t grace_ms = -1;
+
+    if (!str_to_i64(json_str(json_object_get(properties, "firn.expire-grace-ms")), &grace_ms) || grace_ms < 0)
+        grace_ms = -1;
+    w->props = (struct ref_table){
+        .has_gc = !str_is_nocase(json_str(json_object_get(properties, "gc.enabled")), "false"),
+        .deletes_metadata = str_is_nocase(
+            json_str(json_object_get(properties, "write.metadata.delete-after-commit.enabled")), "true"),
+        .removes_orphans = str_is_nocase(json_str(json_object_get(properties, "firn.orphan-removal.enabled")),
+                                         "true"),
+        .grace_ms = grace_ms,
+    };
+}
+
+static struct err read_metadata(struct ref_work *w, struct str location, struct ref_set *ret, bool is_newest)
+{
+    CLEANUP(json_freep) json_t *metadata = NULL;
+    struct str bucket, key, bytes;
+
+    TRY(location_parse(location, w->arena, &bucket, &key));
+    TRY(object_read_all(w->store, bucket, key, LIMIT_JSON_BYTES, w->arena, &bytes));
+    TRY(metadata_parse(METADATA_TABLE, bytes, &metadata));
+    if (is_newest) read_properties(w, metadata);
+    return ref_metadata_names(metadata, location, w->arena, ret);
+}
+
+/* A state between: its file at least is held, so that it is released like any other. */
+static struct err hold_between(struct ref_work *w, size_t i)
+{
+    struct ref_set names = { .count = 0 };
+    struct str place;
+
+    TRY(ref_place(w->notes[i].metadata_location, w->arena, &place));
+    const struct ref_file file = ref_file_at(REF_METADATA, place, 0);
+    TRY(hold_all(w, &file, 1));
+    if (!w->notes[i + 1].drops) return OK;
+    const struct err e = read_metadata(w, w->notes[i].metadata_location, &names, false);
+    if (e.code == ERR_NO_MEMORY || e.code == ERR_BUSY) return e;
+    if (e.code != ERR_OK)
+        LOG_WARN("a table's earlier metadata cannot be read; files that only it named will be orphans",
+                 STRV("file", w->notes[i].metadata_location), ERRF(e));
+    return hold_all(w, names.files, names.count);
+}
+
+static struct err hold_metadata(struct ref_work *w)
+{
+    if (w->note_count == 0 || w->is_gone) return OK;
+    const size_t last = w->note_count - 1;
+    TRY(read_metadata(w, w->notes[last].metadata_location, &w->wanted, true));
+    for (size_t i = 0; i < last; i++) TRY(hold_between(w, i));
+    return hold_all(w, w->wanted.files, w->wanted.count);
+}
+
+/* ---- the end ---- */
+
+static struct err first_why(struct rows *r, struct str uuid, char out[256])
+{
+    struct rows_scan scan;
+    struct str key, value;
+    struct ref_file file;
+    struct err e = OK;
+
+    out[0] = '\0';
+    rows_scan_begin(&scan, r, SPACE_REF_TODO, uuid, false);
+    if (rows_scan_next(&scan, &key, &value) && str_starts(key, uuid)) {
+        e = ref_file_decode(value, &file);
+        if (e.code == ERR_OK)
+            (void)snprintf(out, 256, "s3://%.*s: %.*s", STR_ARG(file.place), STR_ARG(file.why));
+    }
+    if (e.code == ERR_OK) e = scan.err;
+    rows_scan_done(&scan);
+    return e;
+}
+
+static struct err delete_notes(struct txn *txn, const struct ref_work *w)
+{
+    uint8_t key[COMMIT_NOTE_KEY];
+
+    memcpy(key, w->uuid.data, COMMIT_UUID);
+    for (size_t i = 0; i < w->note_count; i++) {
+        put_be64(key + COMMIT_UUID, w->notes[i].number);
+        TRY(txn_del(txn, SPACE_REF_COMMITS, str_of(key, sizeof(key))));
+    }
+    return OK;
+}
+
+static struct err finish_fn(struct txn *txn, void *arg)
+{
+    const struct ref_work *w = arg;
+    struct ref_change c = { .txn = txn, .uuid = w->uuid };
+
+    TRY(ref_change_begin(&c, w->turn));
+    TRY(delete_notes(txn, w));
+    if (w->is_gone) return txn_del(txn, SPACE_REF_TABLES, w->uuid);
+    if (w->note_count) {
+        c.table.known = w->notes[w->note_count - 1].number;
+        c.table.has_gc = w->props.has_gc;
+        c.table.deletes_metadata = w->props.deletes_metadata;
+        c.table.removes_orphans = w->props.removes_orphans;
+        c.table.grace_ms = w->props.grace_ms;
+    }
+    c.table.known_ms = clock_now_ms();
+    TRY(first_why(txn_rows(txn), w->uuid, c.table.why));
+    return ref_change_end(&c);
+}
+
+struct forgetting {
+    struct str uuid;
+    size_t count; /* out */
+};
+
+/* The queue of a table that is gone: its files are whoever's who registers it again. */
+static struct err forget_queue_fn(struct txn *txn, void *arg)
+{
+    struct forgetting *f = arg;
+    struct rows_scan scan;
+    struct str key, value;
+    uint8_t keys[LIMIT_REF_SLICE][REF_PAIR];
+    size_t count = 0;
+
+    rows_scan_begin(&scan, txn_rows(txn), SPACE_REF_QUEUE, f->uuid, false);
+    while (count < LIMIT_REF_SLICE && rows_scan_next(&scan, &key, &value) && str_starts(key, f->uuid)
+           && key.len == REF_PAIR)
+        memcpy(keys[count++], key.data, REF_PAIR);
+    const struct err e = scan.err;
+    rows_scan_done(&scan);
+    TRY(e);
+    for (size_t i = 0; i < count; i++) TRY(txn_del(txn, SPACE_REF_QUEUE, str_of(keys[i], REF_PAIR)));
+    f->count = count;
+    return OK;
+}
+
+static struct err forget_queue(struct ref_work *w)
+{
+    struct forgetting f = { .uuid = w->uuid, .count = LIMIT_REF_SLICE };
+
+    while (f.count == LIMIT_REF_SLICE) TRY(meta_run_freeing(w->store->meta, forget_queue_fn, &f));
+    return OK;
+}
+
+/* The metadata itself cannot be made out: say so, where status looks. The notes stay, so the table is not whole. */
+static struct err complain_fn(struct txn *txn, void *arg)
+{
+    struct ref_work *w = arg;
+    struct ref_change c = { .txn = txn, .uuid = w->uuid };
+
+    TRY(ref_change_begin(&c, w->turn));
+    w->is_news = strcmp(c.table.why, w->props.why) != 0;
+    memcpy(c.table.why, w->props.why, sizeof(c.table.why));
+    return ref_change_end(&c);
+}
+
+static struct err complain(struct ref_work *w, struct err own)
+{
+    if (!ref_is_the_files_own(own) && own.code != ERR_INTERNAL) return own;
+    (void)snprintf(w->props.why, sizeof(w->props.why), "its metadata: %s", own.why);
+    TRY(meta_run_freeing(w->store->meta, complain_fn, w));
+    if (w->is_news)
+        LOG_WARN("a table's metadata cannot be made out: nothing of the table is deleted until it can",
+                 STRV("table", w->uuid), STRF("why", w->props.why));
+    return OK;
+}
+
+static struct err work_in(struct ref_work *w)
+{
+    TRY(look(w));
+    TRY(meta_run_freeing(w->store->meta, turn_fn, w));
+    const struct err e = hold_metadata(w);
+    if (e.code != ERR_OK) return complain(w, e);
+    TRY(ref_work_todo(w));
+    if (w->note_count || w->is_gone) TRY(ref_work_release(w));
+    TRY(ref_work_drops(w));
+    if (w->is_gone) TRY(forget_queue(w));
+    return meta_run_freeing(w->store->meta, finish_fn, w);
+}
+
+struct err refs_work_in(struct store *s, struct str uuid)
+{
+    CLEANUP(arena_freep) struct arena *arena = arena_new(LIMIT_REST_ARENA);
+    CLEANUP(arena_freep) struct arena *scratch = arena_new(LIMIT_REQUEST_ARENA);
+
+    if (!arena || !scratch) return no_memory();
+    struct ref_work *w = arena_new_of(arena, struct ref_work);
+    if (!w) return no_memory();
+    w->store = s;
+    w->uuid = uuid;
+    w->arena = arena;
+    w->scratch = scratch;
+    return work_in(w);
+}

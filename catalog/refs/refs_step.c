@@ -1,0 +1,127 @@
+/*
+ * refs_step.c - which table is next.
+ *
+ * The cursor is in memory: after a restart the round begins anew. A table that fails is passed over until the cursor comes round again, so that it holds up nobody.
+ */
+#include "catalog/refs/refs.h"
+
+#include <string.h>
+
+#include "catalog/commit/commit_note.h"
+#include "storage/base/limits.h"
+#include "storage/base/thread.h"
+
+static struct err no_memory(void)
+{
+    return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
+}
+
+static struct str cursor_str(const struct refs_cursor *cursor)
+{
+    return str_from_z(cursor->uuid);
+}
+
+/* Behind all keys of the uuid: no byte of a key of one is greater. */
+static struct str behind(const struct refs_cursor *cursor, char out[REF_UUID + 9])
+{
+    const struct str uuid = cursor_str(cursor);
+
+    if (uuid.len == 0) return STR_NONE;
+    memcpy(out, uuid.data, uuid.len);
+    memset(out + uuid.len, 0xff, 9);
+    return str_of(out, uuid.len + 9);
+}
+
+/* The next table with a note, which is then the cursor's. False at the end: the cursor is at the beginning again. */
+static struct err next_noted(struct store *s, struct refs_cursor *cursor, bool *ret_found)
+{
+    CLEANUP(view_closep) struct rows *view = NULL;
+    struct rows_scan scan;
+    struct str key, value;
+    char from[REF_UUID + 9];
+
+    TRY(view_open(s->meta, &view));
+    rows_scan_begin(&scan, view, SPACE_REF_COMMITS, behind(cursor, from), false);
+    *ret_found = rows_scan_next(&scan, &key, &value) && key.len == COMMIT_NOTE_KEY;
+    *cursor = (struct refs_cursor){ { 0 } };
+    if (*ret_found) memcpy(cursor->uuid, key.data, REF_UUID);
+    const struct err e = scan.err;
+    rows_scan_done(&scan);
+    return e;
+}
+
+struct err refs_step(struct store *s, struct refs_cursor *cursor, bool *ret_more)
+{
+    bool found = false;
+
+    *ret_more = false;
+    TRY(next_noted(s, cursor, &found));
+    if (!found) return OK;
+    *ret_more = true;
+    const struct err e = refs_work_in(s, cursor_str(cursor));
+    return e.code == ERR_CONFLICT ? OK : e; /* another works on it */
+}
+
+/* ---- tables of an older store ---- */
+
+struct adoption {
+    struct store *store;
+    struct arena *arena;
+    struct refs_cursor *cursor;
+    struct str uuids[LIMIT_ADOPTED];
+    size_t count;
+};
+
+/* In the order of ids, those that have neither a row nor a note. */
+static struct err unknown_tables(struct adoption *a, bool *ret_more)
+{
+    CLEANUP(view_closep) struct rows *view = NULL;
+    struct rows_scan scan;
+    struct str uuid, key;
+    struct err e = OK;
+    char from[REF_UUID + 9];
+    size_t visited = 0;
+    bool is_known = false, is_noted = false;
+
+    TRY(view_open(a->store->meta, &view));
+    rows_scan_begin(&scan, view, SPACE_TABLE_IDS, behind(a->cursor, from), false);
+    while (e.code == ERR_OK && visited < LIMIT_SCAN_ROWS && a->count < LIMIT_ADOPTED
+           && rows_scan_next(&scan, &uuid, &key)) {
+        visited++;
+        if (uuid.len != REF_UUID) continue;
+        memcpy(a->cursor->uuid, uuid.data, REF_UUID);
+        is_known = rows_have(view, SPACE_REF_TABLES, uuid, &e);
+        if (e.code == ERR_OK) e = ref_any(view, SPACE_REF_COMMITS, uuid, &is_noted);
+        if (e.code != ERR_OK || is_known || is_noted) continue;
+        a->uuids[a->count] = arena_str(a->arena, uuid);
+        if (!a->uuids[a->count++].data) e = no_memory();
+    }
+    *ret_more = visited == LIMIT_SCAN_ROWS || a->count == LIMIT_ADOPTED;
+    if (e.code == ERR_OK) e = scan.err;
+    rows_scan_done(&scan);
+    return e;
+}
+
+static struct err adopt_fn(struct txn *txn, void *arg)
+{
+    struct adoption *a = arg;
+
+    for (size_t i = 0; i < a->count; i++) {
+        struct table_row row;
+        const struct err e = ref_row_of(txn_rows(txn), a->uuids[i], a->arena, &row);
+        if (e.code == ERR_NOT_FOUND) continue; /* a view, or dropped since */
+        TRY(e);
+        TRY(commit_note_put(txn, &row, false));
+    }
+    return OK;
+}
+
+struct err refs_adopt(struct store *s, struct refs_cursor *cursor, bool *ret_more)
+{
+    CLEANUP(arena_freep) struct arena *arena = arena_new(LIMIT_REQUEST_ARENA);
+    struct adoption a = { .store = s, .arena = arena, .cursor = cursor };
+
+    if (!arena) return no_memory();
+    TRY(unknown_tables(&a, ret_more));
+    return a.count ? meta_run(s->meta, adopt_fn, &a) : OK;
+}
