@@ -1,5 +1,5 @@
 /*
- * background.c - clearing up behind uploads and dropped tables, and keeping what is known of identities true.
+ * background.c - clearing up behind uploads and dropped tables, keeping what is known of identities true, and looking after tables.
  */
 #include "server/background.h"
 
@@ -28,6 +28,21 @@ static struct err refresh_identities(const struct background_options *o, bool *r
     return iam_reload(o->iam);
 }
 
+static struct err know_files(const struct background_options *o, bool *ret_more)
+{
+    return maintain_index_step(o->maintain, ret_more);
+}
+
+static struct err maintain_tables(const struct background_options *o, bool *ret_more)
+{
+    return maintain_walk_step(o->maintain, ret_more);
+}
+
+static struct err delete_files(const struct background_options *o, bool *ret_more)
+{
+    return maintain_delete_step(o->maintain, ret_more);
+}
+
 static const struct job {
     const char *name;
     struct err (*step)(const struct background_options *o, bool *ret_more);
@@ -35,6 +50,9 @@ static const struct job {
     { "clear uploads", clear_uploads },
     { "purge tables", purge_tables },
     { "refresh identities", refresh_identities },
+    { "know the files of tables", know_files },
+    { "maintain tables", maintain_tables },
+    { "delete files", delete_files },
 };
 #define JOB_COUNT (sizeof(jobs) / sizeof(jobs[0]))
 

@@ -8,12 +8,14 @@
 #define SERVER_BACKGROUND_H
 
 #include "admin/iam/iam.h"
+#include "catalog/maintain/maintain.h"
 #include "storage/object/object.h"
 
 /* What jobs work on; all outlives the background. */
 struct background_options {
     struct store *store;
     struct iam *iam;
+    struct maintain *maintain;
 };
 
 struct background;

@@ -80,6 +80,16 @@ static const struct setting settings[] = {
     { "token-ttl", NUMBER, FIELD(token_ttl_s), "3600", 60, 604800, "seconds that a bearer token is valid" },
     { "vended-ttl", NUMBER, FIELD(vended_ttl_s), "43200", 60, 604800,
       "seconds that a vended S3 key is valid" },
+    { "maintenance-interval", NUMBER, FIELD(maintenance_interval_s), "3600", 0, 2592000,
+      "seconds between two rounds through the tables; 0: only by hand" },
+    { "expire-snapshots", TEXT, FIELD(expire_snapshots), "properties", 0, 0,
+      "whose snapshots expire by themselves: off, properties (tables that set history.expire.*), all" },
+    { "expire-grace", NUMBER, FIELD(expire_grace_s), "86400", 0, 31536000,
+      "seconds between the commit that lets go of a file and its deletion" },
+    { "remove-orphans", BOOL, FIELD(remove_orphans), "off", 0, 0,
+      "delete files in tables' places that nothing names, from seven days old" },
+    { "maintenance-rate", NUMBER, FIELD(maintenance_rate), "1000", 1, 1000000,
+      "files that maintenance deletes in a second, at most" },
 };
 #define SETTING_COUNT (sizeof(settings) / sizeof(settings[0]))
 

@@ -20,9 +20,11 @@
 
 #include "admin/iam/iam.h"
 #include "catalog/commit/securable.h"
+#include "catalog/maintain/maintain.h"
 #include "server/background.h"
 #include "server/iceberg/iceberg.h"
 #include "server/manage/front.h"
+#include "server/manage/maintenance.h"
 #include "server/s3/s3.h"
 #include "server/version.h"
 #include "storage/base/encode.h"
@@ -45,7 +47,9 @@ struct server {
     struct iam *iam;
     struct s3 *s3;
     struct iceberg *iceberg;
+    struct maintain *maintain;
     struct background *background;
+    struct maintenance *maintenance;
     struct front *fronts[FRONT_COUNT];
     struct http_server *http;
     struct buf endpoints;
@@ -186,6 +190,37 @@ static struct err ensure_all(struct server *s)
     return iam_bootstrap(s->iam);
 }
 
+/* ---- what runs beside ---- */
+
+static struct err expire_mode(struct str text, enum maintain_expire *ret)
+{
+    static const char *const modes[] = { [MAINTAIN_EXPIRE_OFF] = "off",
+                                         [MAINTAIN_EXPIRE_PROPERTIES] = "properties",
+                                         [MAINTAIN_EXPIRE_ALL] = "all" };
+
+    for (int i = 0; i < 3; i++) {
+        if (!str_is(text, modes[i])) continue;
+        *ret = (enum maintain_expire)i;
+        return OK;
+    }
+    return err_fail(ERR_INVALID, "setting 'expire-snapshots' must be off, properties or all, not '%.*s'",
+                    STR_ARG(text));
+}
+
+static struct err open_maintenance(struct server *s)
+{
+    struct maintain_options o = {
+        .store = &s->store,
+        .interval_s = s->config->maintenance_interval_s,
+        .grace_s = s->config->expire_grace_s,
+        .removes_orphans = s->config->remove_orphans,
+        .rate = s->config->maintenance_rate,
+    };
+
+    TRY(expire_mode(s->config->expire_snapshots, &o.expire));
+    return maintain_new(&o, &s->maintain);
+}
+
 /* ---- the edges ---- */
 
 static struct err open_s3(struct server *s)
@@ -225,6 +260,7 @@ static struct err open_front(struct server *s, int which, const struct http_app 
         .has_metrics = s->config->metrics && which != FRONT_STATUS,
         .iam = s->iam,
         .store = &s->store,
+        .maintenance = which == FRONT_CATALOG ? s->maintenance : NULL,
         .data_dir = s->config->data,
     };
     return front_new(&o, &s->fronts[which]);
@@ -260,6 +296,7 @@ static struct err open_edges(struct server *s)
     TRY(open_front(s, FRONT_S3, s3_app(s->s3)));
     TRY(listen_on(s, "s3", &s->config->s3_address, FRONT_S3, &s3_port));
     TRY(open_iceberg(s, s3_port));
+    TRY(maintenance_new(&s->store, s->iam, s->maintain, &s->maintenance));
     TRY(open_front(s, FRONT_CATALOG, iceberg_app(s->iceberg)));
     TRY(listen_on(s, "catalog", &s->config->catalog_address, FRONT_CATALOG, NULL));
     if (s->config->status_address.count == 0) return OK;
@@ -285,7 +322,9 @@ static struct err open_all(struct server *s)
     TRY(securable_migrate(&s->store));
     TRY(open_identities(s));
     TRY(ensure_all(s));
-    TRY(background_start(&(struct background_options){ .store = &s->store, .iam = s->iam }, &s->background));
+    TRY(open_maintenance(s));
+    const struct background_options b = { .store = &s->store, .iam = s->iam, .maintain = s->maintain };
+    TRY(background_start(&b, &s->background));
     TRY(open_edges(s));
     return write_endpoints(s);
 }
@@ -298,7 +337,9 @@ static void close_all(struct server *s)
     if (s->http && endpoints.data) err_ignore(sys_unlink(endpoints.data));
     s->http = http_server_stop(s->http, (int)s->config->drain_s * 1000);
     for (int i = 0; i < FRONT_COUNT; i++) s->fronts[i] = front_free(s->fronts[i]);
+    s->maintenance = maintenance_free(s->maintenance);
     s->background = background_stop(s->background);
+    s->maintain = maintain_free(s->maintain);
     s->iceberg = iceberg_free(s->iceberg);
     s->s3 = s3_free(s->s3);
     s->iam = iam_close(s->iam);

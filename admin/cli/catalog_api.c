@@ -83,8 +83,8 @@ static struct err need_token(struct cli *cli)
     return cli->token.data ? OK : no_memory();
 }
 
-struct err catalog_call(struct cli *cli, const char *method, struct str path, const json_t *body,
-                        json_t **ret)
+/* path: of the catalog's port itself. */
+static struct err call(struct cli *cli, const char *method, struct str path, const json_t *body, json_t **ret)
 {
     struct request request = { .method = method, .type = body ? "application/json" : NULL };
     struct buf text;
@@ -94,9 +94,15 @@ struct err catalog_call(struct cli *cli, const char *method, struct str path, co
     buf_init(&text, LIMIT_JSON_BYTES);
     struct err e = body ? json_print(body, &text) : OK;
     request.body = buf_view(&text);
-    if (e.code == ERR_OK) e = send(cli, &request, arena_join(cli->arena, STR(BASE), path), ret);
+    if (e.code == ERR_OK) e = send(cli, &request, path, ret);
     buf_done(&text);
     return e;
+}
+
+struct err catalog_call(struct cli *cli, const char *method, struct str path, const json_t *body,
+                        json_t **ret)
+{
+    return call(cli, method, arena_join(cli->arena, STR(BASE), path), body, ret);
 }
 
 struct err catalog_get_own(struct cli *cli, const char *path, json_t **ret)
@@ -140,6 +146,14 @@ static struct err need_prefix(struct cli *cli)
     TRY(json_want_str(json_object_get(config, "overrides"), "prefix", &prefix));
     cli->prefix = prefix.len ? with_percent(cli, STR("/"), prefix) : STR("/");
     return cli->prefix.data ? OK : no_memory();
+}
+
+struct err catalog_post_own(struct cli *cli, const char *behind, const json_t *body, json_t **ret)
+{
+    TRY(need_prefix(cli));
+    const struct str path = arena_printf(cli->arena, "/api/firn/v1/catalogs%.*s%s", STR_ARG(cli->prefix),
+                                         behind);
+    return path.data ? call(cli, "POST", path, body, ret) : no_memory();
 }
 
 struct err catalog_namespaces_path(struct cli *cli, struct str *ret)

@@ -4,11 +4,8 @@
 #include <inttypes.h>
 
 #include "admin/cli/api.h"
-#include "admin/cli/expiry.h"
-#include "storage/base/clock.h"
+#include "admin/cli/format.h"
 #include "storage/base/thread.h"
-
-#define EXPIRE_ATTEMPTS 5 /* somebody who commits all the time must not keep us here */
 
 static const struct column snapshot_columns[] = {
     { "snapshot-id", "SNAPSHOT", COLUMN_NUMBER },
@@ -114,37 +111,74 @@ static struct err print_removed(struct cli *cli, const json_t *metadata, const i
     return OK;
 }
 
-/* Select on what the table is now, and commit under the condition that it still is. ERR_CONFLICT: it is not. */
-static struct err expire_once(struct cli *cli, struct str path)
+/* What the server is asked to do: it selects, under the rules of docs/OPERATE.md, and commits. */
+static struct err expire_body(struct cli *cli, json_t **ret)
 {
-    CLEANUP(json_freep) json_t *loaded = NULL;
-    CLEANUP(json_freep) json_t *body = NULL;
-    CLEANUP(json_freep) json_t *answer = NULL;
-    const struct expiry_rule rule = { clock_now_ms(), cli->options->older_than_ms, cli->options->keep };
-    json_t *metadata;
-    int64_t *ids;
-    size_t count;
+    const struct options *o = cli->options;
+    struct ident ns;
+    struct str table;
+    json_t *levels = json_array();
 
-    TRY(load(cli, path, &loaded, &metadata));
-    TRY(expiry_select(metadata, &rule, cli->arena, &ids, &count));
-    if (count && !cli->options->is_dry_run) {
-        body = expiry_commit(metadata, ids, count);
-        if (!body) return no_memory();
-        TRY(catalog_call(cli, "POST", path, body, &answer));
+    TRY(table_word(cli, cli_word(cli, 0), &ns, &table));
+    for (size_t i = 0; i < ns.count; i++) json_array_append_new(levels, json_of_str(ns.levels[i]));
+    json_t *body = json_pack("{s:o, s:o, s:b}", "namespace", levels, "table", json_of_str(table), "dry-run",
+                             o->is_dry_run);
+    if (!body) return no_memory();
+    if (o->older_than_ms >= 0) json_object_set_new(body, "older-than-ms", json_integer(o->older_than_ms));
+    if (o->keep >= 0) json_object_set_new(body, "keep", json_integer(o->keep));
+    *ret = body;
+    return OK;
+}
+
+static struct err ids_of(const json_t *list, struct arena *arena, int64_t **ret)
+{
+    json_t *id;
+    size_t i;
+
+    *ret = arena_array(arena, int64_t, json_array_size(list) + 1);
+    if (!*ret) return no_memory();
+    json_array_foreach((json_t *)list, i, id)
+    {
+        (*ret)[i] = json_integer_value(id);
     }
-    return print_removed(cli, metadata, ids, count);
+    return OK;
+}
+
+/* Files go later, after the server's grace; of a table whose files are not all known, none does. */
+static void say_files(struct cli *cli, const json_t *row)
+{
+    struct buf size;
+    const json_int_t files = json_integer_value(json_object_get(row, "file-count"));
+
+    if (cli->options->is_json || json_array_size(json_object_get(row, "snapshots")) == 0) return;
+    if (!json_object_get(row, "file-count")) {
+        cli_say(cli, "no file of the table is deleted: %s", json_string_value(json_object_get(row, "why")));
+        return;
+    }
+    buf_init(&size, 64);
+    size_to(&size, (uint64_t)json_integer_value(json_object_get(row, "byte-count")));
+    cli_say(cli, "%lld files (%.*s) %s", (long long)files, STR_ARG(buf_view(&size)),
+            cli->options->is_dry_run ? "would go with them" : "go with them, after the grace of the server");
+    buf_done(&size);
 }
 
 struct err verb_snapshot_expire(struct cli *cli)
 {
+    CLEANUP(json_freep) json_t *loaded = NULL;
+    CLEANUP(json_freep) json_t *body = NULL;
+    CLEANUP(json_freep) json_t *answer = NULL;
+    json_t *metadata;
     struct str path;
-    struct err e = OK;
+    int64_t *ids;
 
     TRY(catalog_table_path(cli, cli_word(cli, 0), &path));
-    for (int attempt = 0; attempt < EXPIRE_ATTEMPTS; attempt++) {
-        e = expire_once(cli, path);
-        if (e.code != ERR_CONFLICT) return e;
-    }
-    return err_fail(ERR_CONFLICT, "others change the table all the time; nothing was removed, try again (%s)",
-                    e.why);
+    TRY(load(cli, path, &loaded, &metadata));
+    TRY(expire_body(cli, &body));
+    TRY(catalog_post_own(cli, "/maintenance/expire", body, &answer));
+    const json_t *row = json_array_get(json_object_get(answer, "tables"), 0),
+                 *removed = json_object_get(row, "snapshots");
+    TRY(ids_of(removed, cli->arena, &ids));
+    TRY(print_removed(cli, metadata, ids, json_array_size(removed)));
+    say_files(cli, row);
+    return OK;
 }

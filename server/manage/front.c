@@ -11,6 +11,7 @@
 
 #include "admin/iam/access.h"
 #include "server/auth/bearer.h"
+#include "server/manage/maintenance.h"
 #include "server/manage/status.h"
 #include "storage/base/limits.h"
 #include "storage/base/metrics.h"
@@ -150,6 +151,8 @@ static void on_head(struct http_request *req)
     const struct route *route = find_route(f, req);
 
     if (route) route->answer(f, req);
+    else if (f->options.maintenance && maintenance_is_meant(req))
+        http_hand_over(req, maintenance_app(f->options.maintenance));
     else if (f->options.api) http_hand_over(req, f->options.api);
     else answer_text(req, 404, "text/plain", STR("not found\n"));
 }

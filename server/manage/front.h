@@ -16,12 +16,15 @@
 #include "server/http/http.h"
 #include "storage/object/object.h"
 
+struct maintenance;
+
 struct front_options {
     const struct http_app *api;  /* what serves the rest; NULL: a status port */
     bool is_catalog;             /* the catalog's own health routes too */
     bool has_metrics;
     const struct iam *iam;
     struct store *store;
+    struct maintenance *maintenance; /* maintenance by hand, on the catalog's port; NULL: not there */
     struct str data_dir;
 };
 

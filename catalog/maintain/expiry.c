@@ -1,7 +1,7 @@
 /*
- * expiry.c - marks what stays, from every ref down its ancestors; what is left unmarked and old goes.
+ * expiry.c - marks what stays, from every ref that stays down its ancestors; what is left unmarked and old goes.
  */
-#include "admin/cli/expiry.h"
+#include "catalog/maintain/expiry.h"
 
 #include <stdlib.h>
 
@@ -17,7 +17,9 @@ struct selection {
     const json_t *metadata;
     struct node *nodes; /* by id */
     size_t count;
-    int64_t oldest_ms, keep, now_ms; /* the rule, with its defaults filled in */
+    int64_t oldest_ms, keep, now_ms, ref_age_ms; /* the rule, with its defaults filled in */
+    const char **refs;                           /* that go, in the arena */
+    size_t ref_count;
 };
 
 static struct err no_memory(void)
@@ -83,7 +85,7 @@ static struct err property_number(const json_t *properties, const char *name, in
 static struct err settle_rule(struct selection *s, const struct expiry_rule *rule)
 {
     const json_t *properties = json_object_get(s->metadata, "properties");
-    int64_t age_ms = DAYS_5, keep = 1;
+    int64_t age_ms = DAYS_5, keep = 1, ref_age_ms = INT64_MAX;
 
     if (str_is_nocase(json_str(json_object_get(properties, "gc.enabled")), "false"))
         return FAIL(
@@ -91,11 +93,13 @@ static struct err settle_rule(struct selection *s, const struct expiry_rule *rul
             "the table has gc.enabled=false: its files may belong to others, so its snapshots do not expire");
     TRY(property_number(properties, "history.expire.max-snapshot-age-ms", &age_ms));
     TRY(property_number(properties, "history.expire.min-snapshots-to-keep", &keep));
+    TRY(property_number(properties, "history.expire.max-ref-age-ms", &ref_age_ms));
     if (rule->older_than_ms >= 0) age_ms = rule->older_than_ms;
     if (rule->keep >= 0) keep = rule->keep;
     s->now_ms = rule->now_ms;
     s->oldest_ms = rule->now_ms - age_ms;
     s->keep = keep > 1 ? keep : 1;
+    s->ref_age_ms = ref_age_ms;
     return OK;
 }
 
@@ -113,6 +117,20 @@ static void keep_branch(struct selection *s, int64_t head, int64_t keep, int64_t
         n->is_kept = n->is_kept || is_kept;
         n = node_find(s, n->parent);
     }
+}
+
+/* E5 */
+static struct err ref_goes(struct selection *s, const char *name, const json_t *ref, bool *ret)
+{
+    int64_t head, age_ms = s->ref_age_ms;
+
+    *ret = false;
+    if (str_is(str_from_z(name), "main")) return OK;
+    TRY(json_need_i64(ref, "snapshot-id", &head));
+    TRY(json_want_i64(ref, "max-ref-age-ms", &age_ms));
+    const struct node *n = node_find(s, head);
+    *ret = !n || s->now_ms - n->time_ms > age_ms;
+    return OK;
 }
 
 static struct err keep_ref(struct selection *s, const json_t *ref)
@@ -137,11 +155,14 @@ static struct err keep_refs(struct selection *s)
     json_t *refs = NULL, *ref;
     int64_t current = -1;
     const char *name;
+    bool goes;
 
     TRY(json_want_object(s->metadata, "refs", &refs));
     json_object_foreach(refs, name, ref)
     {
-        TRY(keep_ref(s, ref));
+        TRY(ref_goes(s, name, ref, &goes));
+        if (goes) s->refs[s->ref_count++] = name;
+        else TRY(keep_ref(s, ref));
     }
     TRY(json_want_i64(s->metadata, "current-snapshot-id", &current));
     if (!json_object_get(refs, "main")) keep_branch(s, current, s->keep, s->oldest_ms);
@@ -149,11 +170,13 @@ static struct err keep_refs(struct selection *s)
 }
 
 struct err expiry_select(const json_t *metadata, const struct expiry_rule *rule, struct arena *arena,
-                         int64_t **ret_ids, size_t *ret_count)
+                         struct expiry_choice *ret)
 {
     struct selection s = { .metadata = metadata };
     size_t count = 0;
 
+    s.refs = arena_array(arena, const char *, json_object_size(json_object_get(metadata, "refs")) + 1);
+    if (!s.refs) return no_memory();
     TRY(settle_rule(&s, rule));
     TRY(read_nodes(&s, arena));
     TRY(keep_refs(&s));
@@ -165,38 +188,50 @@ struct err expiry_select(const json_t *metadata, const struct expiry_rule *rule,
         const bool is_young_loose = !n->is_reached && n->time_ms >= s.oldest_ms; /* E4 */
         if (!n->is_kept && !is_young_loose) ids[count++] = n->id;
     }
-    *ret_ids = ids;
-    *ret_count = count;
+    *ret = (struct expiry_choice){ .ids = ids, .count = count, .refs = s.refs, .ref_count = s.ref_count };
     return OK;
+}
+
+/* ---- is it asked for? ---- */
+
+static bool any_member(const json_t *object, const char *const *names, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (json_object_get(object, names[i])) return true;
+    }
+    return false;
+}
+
+bool expiry_is_asked_for(const json_t *metadata)
+{
+    static const char *const properties[] = { "history.expire.max-snapshot-age-ms",
+                                              "history.expire.min-snapshots-to-keep",
+                                              "history.expire.max-ref-age-ms" };
+    static const char *const of_refs[] = { "max-snapshot-age-ms", "min-snapshots-to-keep", "max-ref-age-ms" };
+    const char *name;
+    json_t *ref;
+
+    if (any_member(json_object_get(metadata, "properties"), properties, 3)) return true;
+    json_object_foreach(json_object_get(metadata, "refs"), name, ref)
+    {
+        if (any_member(ref, of_refs, 3)) return true;
+    }
+    return false;
 }
 
 /* ---- the commit ---- */
 
-static void require_ref(json_t *requirements, const char *name, const json_t *id)
+json_t *expiry_updates(const struct expiry_choice *choice)
 {
-    json_t *row = json_pack("{s:s, s:s}", "type", "assert-ref-snapshot-id", "ref", name);
+    json_t *updates = json_array(), *ids = json_array();
 
-    json_object_set_new(row, "snapshot-id", id ? json_deep_copy(id) : json_null());
-    json_array_append_new(requirements, row);
-}
-
-json_t *expiry_commit(const json_t *metadata, const int64_t *ids, size_t count)
-{
-    json_t *refs = json_object_get(metadata, "refs"), *ref, *list = json_array();
-    json_t *requirements = json_pack("[{s:s, s:O}]", "type", "assert-table-uuid", "uuid",
-                                     json_object_get(metadata, "table-uuid"));
-    const char *name;
-
-    json_object_foreach(refs, name, ref)
-    {
-        require_ref(requirements, name, json_object_get(ref, "snapshot-id"));
-    }
-    if (!json_object_get(refs, "main")) {
-        const json_t *current = json_object_get(metadata, "current-snapshot-id");
-        require_ref(requirements, "main",
-                    json_is_integer(current) && json_integer_value(current) >= 0 ? current : NULL);
-    }
-    for (size_t i = 0; i < count; i++) json_array_append_new(list, json_integer(ids[i]));
-    return json_pack("{s:o, s:[{s:s, s:o}]}", "requirements", requirements, "updates", "action",
-                     "remove-snapshots", "snapshot-ids", list);
+    for (size_t i = 0; i < choice->ref_count; i++)
+        json_array_append_new(
+            updates, json_pack("{s:s, s:s}", "action", "remove-snapshot-ref", "ref-name", choice->refs[i]));
+    for (size_t i = 0; i < choice->count; i++) json_array_append_new(ids, json_integer(choice->ids[i]));
+    if (choice->count)
+        json_array_append_new(updates,
+                              json_pack("{s:s, s:O}", "action", "remove-snapshots", "snapshot-ids", ids));
+    json_decref(ids);
+    return updates;
 }

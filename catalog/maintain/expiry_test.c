@@ -1,7 +1,7 @@
 /*
- * expiry_test.c - E1 to E4 of expiry.h, in rows. Times are days; now is day 100.
+ * expiry_test.c - E1 to E5 of expiry.h, in rows. Times are days; now is day 100.
  */
-#include "admin/cli/expiry.h"
+#include "catalog/maintain/expiry.h"
 
 #include "storage/base/limits.h"
 #include "storage/base/thread.h"
@@ -35,7 +35,7 @@ static json_t *snapshots_of(const char *text)
 static const struct expiry_case {
     const char *what, *snapshots, *refs, *properties;
     int64_t older_days, keep; /* -1: not given */
-    const char *removed;      /* ids; "!": refused */
+    const char *removed;      /* ids, then refs behind a '-'; "!": refused */
 } cases[] = {
     { "no snapshots", "", "{}", "{}", 0, 1, "" },
     { "the head stays whatever its age", "1@1 2<1@2 3<2@3",
@@ -78,6 +78,20 @@ static const struct expiry_case {
     { "a circle ends", "1<2@1 2<1@2", "{\"main\":{\"snapshot-id\":2,\"type\":\"branch\"}}", "{}", 0, 1, "1" },
     { "gc.enabled=false is refused", "1@1 2<1@2", "{\"main\":{\"snapshot-id\":2,\"type\":\"branch\"}}",
       "{\"gc.enabled\":\"false\"}", 0, 1, "!" },
+    { "an old tag goes when the table says so, and its snapshot with it", "1@1 2<1@2 3<2@99",
+      "{\"main\":{\"snapshot-id\":3,\"type\":\"branch\"},\"t\":{\"snapshot-id\":1,\"type\":\"tag\"}}",
+      "{\"history.expire.max-ref-age-ms\":\"864000000\"}", 0, 1, "1 2 -t" },
+    { "a ref's own age is stronger than the table's", "1@1 2<1@99",
+      "{\"main\":{\"snapshot-id\":2,\"type\":\"branch\"},\"t\":{\"snapshot-id\":1,\"type\":\"tag\",\"max-ref-age-ms\":86400000000}}",
+      "{\"history.expire.max-ref-age-ms\":\"1\"}", 0, 1, "" },
+    { "refs have no age of their own by default", "1@1 2<1@99",
+      "{\"main\":{\"snapshot-id\":2,\"type\":\"branch\"},\"t\":{\"snapshot-id\":1,\"type\":\"tag\"}}", "{}",
+      0, 1, "" },
+    { "main is never too old", "1@1", "{\"main\":{\"snapshot-id\":1,\"type\":\"branch\"}}",
+      "{\"history.expire.max-ref-age-ms\":\"1\"}", 0, 1, "" },
+    { "a ref to nothing goes", "1@1",
+      "{\"main\":{\"snapshot-id\":1,\"type\":\"branch\"},\"b\":{\"snapshot-id\":9,\"type\":\"branch\"}}",
+      "{}", 0, 1, "-b" },
     { "a ref without a type is refused", "1@1", "{\"main\":{\"snapshot-id\":1}}", "{}", 0, 1, "!" },
 };
 
@@ -86,21 +100,22 @@ static void check_case(const struct expiry_case *c)
     CLEANUP(arena_freep) struct arena *arena = arena_new(1 * MIB);
     CLEANUP(json_freep) json_t *metadata = json_object();
     const struct expiry_rule rule = { 100 * DAY, c->older_days < 0 ? -1 : c->older_days * DAY, c->keep };
+    struct expiry_choice choice = { .count = 0 };
     json_t *refs, *properties;
-    int64_t *ids;
-    size_t count;
 
     CHECK_OK(json_parse(str_from_z(c->refs), &refs));
     CHECK_OK(json_parse(str_from_z(c->properties), &properties));
     json_object_set_new(metadata, "snapshots", snapshots_of(c->snapshots));
     json_object_set_new(metadata, "refs", refs);
     json_object_set_new(metadata, "properties", properties);
-    const struct err e = expiry_select(metadata, &rule, arena, &ids, &count);
+    const struct err e = expiry_select(metadata, &rule, arena, &choice);
     struct str got = STR("");
     if (e.code == ERR_INVALID) got = STR("!");
     else CHECK_OK(e);
-    for (size_t i = 0; e.code == ERR_OK && i < count; i++)
-        got = arena_printf(arena, "%.*s%s%lld", STR_ARG(got), i ? " " : "", (long long)ids[i]);
+    for (size_t i = 0; i < choice.count; i++)
+        got = arena_printf(arena, "%.*s%s%lld", STR_ARG(got), i ? " " : "", (long long)choice.ids[i]);
+    for (size_t i = 0; i < choice.ref_count; i++)
+        got = arena_printf(arena, "%.*s%s-%s", STR_ARG(got), got.len ? " " : "", choice.refs[i]);
     if (!str_is(got, c->removed))
         test_fail(__FILE__, __LINE__, "%s: removed '%.*s', not '%s'", c->what, STR_ARG(got), c->removed);
 }
@@ -117,29 +132,45 @@ TEST(old_metadata_without_refs_keeps_its_current_snapshot)
     json_t *metadata = json_pack("{s:o, s:i}", "snapshots", snapshots_of("1@1 2<1@2"), "current-snapshot-id",
                                  2);
     const struct expiry_rule rule = { 100 * DAY, 0, 1 };
-    int64_t *ids;
-    size_t count;
+    struct expiry_choice choice;
 
-    CHECK_OK(expiry_select(metadata, &rule, arena, &ids, &count));
-    CHECK(count == 1 && ids[0] == 1);
+    CHECK_OK(expiry_select(metadata, &rule, arena, &choice));
+    CHECK(choice.count == 1 && choice.ids[0] == 1);
 }
 
-TEST(the_commit_asserts_the_table_and_every_ref)
+TEST(only_what_somebody_set_is_asked_for)
 {
-    CLEANUP(json_freep) json_t *metadata = NULL;
+    static const struct {
+        const char *metadata;
+        bool want;
+    } rows[] = {
+        { "{\"properties\":{},\"refs\":{\"main\":{\"snapshot-id\":1,\"type\":\"branch\"}}}", false },
+        { "{\"properties\":{\"history.expire.min-snapshots-to-keep\":\"3\"}}", true },
+        { "{\"properties\":{\"history.expire.max-ref-age-ms\":\"3\"}}", true },
+        { "{\"refs\":{\"b\":{\"snapshot-id\":1,\"type\":\"branch\",\"max-ref-age-ms\":5}}}", true },
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        json_t *metadata = NULL;
+        CHECK_OK(json_parse(str_from_z(rows[i].metadata), &metadata));
+        if (expiry_is_asked_for(metadata) != rows[i].want)
+            test_fail(__FILE__, __LINE__, "%s: wanted %d", rows[i].metadata, rows[i].want);
+        json_decref(metadata);
+    }
+}
+
+TEST(the_updates_take_refs_out_before_snapshots)
+{
     const int64_t ids[] = { 7, 8 };
+    const char *refs[] = { "t" };
+    const struct expiry_choice choice = { .ids = ids, .count = 2, .refs = refs, .ref_count = 1 };
+    CLEANUP(json_freep) json_t *updates = expiry_updates(&choice);
     struct buf out;
 
-    CHECK_OK(json_parse(
-        STR("{\"table-uuid\":\"u\",\"refs\":{\"b\":{\"snapshot-id\":9,\"type\":\"branch\"}},\"current-snapshot-id\":-1}"),
-        &metadata));
-    CLEANUP(json_freep) json_t *body = expiry_commit(metadata, ids, 2);
     buf_init(&out, 4096);
-    CHECK_OK(json_print(body, &out));
+    CHECK_OK(json_print(updates, &out));
     CHECK_STR(buf_view(&out),
-              STR("{\"requirements\":[{\"type\":\"assert-table-uuid\",\"uuid\":\"u\"},"
-                  "{\"type\":\"assert-ref-snapshot-id\",\"ref\":\"b\",\"snapshot-id\":9},"
-                  "{\"type\":\"assert-ref-snapshot-id\",\"ref\":\"main\",\"snapshot-id\":null}],"
-                  "\"updates\":[{\"action\":\"remove-snapshots\",\"snapshot-ids\":[7,8]}]}"));
+              STR("[{\"action\":\"remove-snapshot-ref\",\"ref-name\":\"t\"},"
+                  "{\"action\":\"remove-snapshots\",\"snapshot-ids\":[7,8]}]"));
     buf_done(&out);
 }

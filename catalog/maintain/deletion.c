@@ -1,0 +1,261 @@
+/*
+ * deletion.c - sweeps over the queue.
+ */
+#include "catalog/maintain/deletion.h"
+
+#include <string.h>
+
+#include "catalog/commit/commit_note.h"
+#include "catalog/refs/ref_edge.h"
+#include "storage/base/clock.h"
+#include "storage/base/encode.h"
+#include "storage/base/limits.h"
+#include "storage/base/metrics.h"
+#include "storage/base/thread.h"
+#include "storage/object/bucket.h"
+#include "storage/object/object_delete.h"
+
+struct slice {
+    struct str uuid;
+    struct ref_file files[LIMIT_DELETE_SLICE];
+    size_t count;
+    struct arena *arena;
+    uint64_t deleted, bytes; /* out */
+};
+
+static struct err no_memory(void)
+{
+    return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
+}
+
+/* ---- what speaks for a file ---- */
+
+struct err deletion_forbidden(struct rows *r, struct str uuid, const char **ret_why)
+{
+    struct ref_table t;
+    bool is_whole = false;
+
+    TRY(ref_table_is_whole(r, uuid, &is_whole, ret_why));
+    if (!is_whole) return OK;
+    TRY(ref_table_get(r, uuid, &t));
+    *ret_why = t.has_gc ? NULL : "the table has gc.enabled=false";
+    return OK;
+}
+
+struct err deletion_is_named(struct rows *r, struct ref_id file, bool *ret)
+{
+    return ref_any(r, SPACE_REF_HELD, str_of(file.bytes, REF_ID), ret);
+}
+
+/* Does a commit that is not worked in yet make this metadata file current? */
+static struct err is_noted(struct rows *r, const struct slice *slice, const struct ref_file *file, bool *ret)
+{
+    struct rows_scan scan;
+    struct str key, value, place;
+    struct commit_note note;
+    struct err e = OK;
+
+    *ret = false;
+    rows_scan_begin(&scan, r, SPACE_REF_COMMITS, slice->uuid, false);
+    while (e.code == ERR_OK && !*ret && rows_scan_next(&scan, &key, &value) && str_starts(key, slice->uuid)) {
+        e = commit_note_decode(key, value, &note);
+        if (e.code != ERR_OK || note.is_gone) continue;
+        e = ref_place(note.metadata_location, slice->arena, &place);
+        *ret = e.code == ERR_OK && str_eq(place, file->place);
+    }
+    if (e.code == ERR_OK) e = scan.err;
+    rows_scan_done(&scan);
+    return e;
+}
+
+/* ---- one transaction ---- */
+
+struct deleting {
+    struct txn *txn;
+    struct slice *slice;
+    struct ref_table table;
+    struct location_set places;
+    const char *forbidden;
+};
+
+static struct err leave_queue(struct deleting *d, struct str pair, const struct ref_file *file)
+{
+    d->table.queued_files--;
+    d->table.queued_bytes -= file->size;
+    return txn_del(d->txn, SPACE_REF_QUEUE, pair);
+}
+
+static struct err must_stay(struct deleting *d, const struct ref_file *file, bool *ret)
+{
+    struct rows *r = txn_rows(d->txn);
+
+    if (file->kind == REF_METADATA) TRY(is_noted(r, d->slice, file, ret));
+    else *ret = d->forbidden != NULL;
+    return *ret ? OK : deletion_is_named(r, file->id, ret);
+}
+
+/* D3 and D5 decide for good: the row goes, the file stays. */
+static struct err delete_object(struct deleting *d, const struct ref_file *file)
+{
+    struct object_info info;
+    struct str bucket;
+    uint64_t bucket_id;
+    const struct str key = str_cut(file->place, '/', &bucket);
+    const struct err e = object_stat(txn_rows(d->txn), bucket, key, NULL, &info);
+
+    if (e.code == ERR_NO_SUCH_KEY || e.code == ERR_NO_SUCH_BUCKET) return OK;
+    TRY(e);
+    if (!ref_is_own(&d->places, file->place) || info.mtime_ms > file->since_ms) return OK;
+    TRY(bucket_id_get(txn_rows(d->txn), bucket, &bucket_id));
+    TRY(object_unpublish(d->txn, bucket_id, key, NULL, NULL));
+    d->slice->deleted++;
+    d->slice->bytes += info.size;
+    return OK;
+}
+
+static struct err delete_file(struct deleting *d, const struct ref_file *file)
+{
+    uint8_t key[REF_PAIR];
+    struct ref_file queued;
+    struct str value;
+    bool stays = false;
+    const struct str pair = ref_key_pair(d->slice->uuid, file->id, key);
+    const struct err e = rows_get(txn_rows(d->txn), SPACE_REF_QUEUE, pair, &value);
+
+    if (e.code == ERR_NOT_FOUND) return OK;
+    TRY(e);
+    TRY(ref_file_decode(value, &queued));
+    if (queued.since_ms != file->since_ms) return OK;
+    TRY(must_stay(d, file, &stays));
+    if (stays) return OK;
+    TRY(delete_object(d, file));
+    return leave_queue(d, pair, file);
+}
+
+static struct err slice_fn(struct txn *txn, void *arg)
+{
+    struct slice *slice = arg;
+    struct deleting d = { .txn = txn, .slice = slice };
+    struct table_row row;
+    const struct err e = ref_row_of(txn_rows(txn), slice->uuid, slice->arena, &row);
+
+    slice->deleted = slice->bytes = 0;
+    if (e.code == ERR_NOT_FOUND) return OK; /* D1; what is known of it will be forgotten */
+    TRY(e);
+    d.places = row.places;
+    TRY(ref_table_get(txn_rows(txn), slice->uuid, &d.table));
+    TRY(deletion_forbidden(txn_rows(txn), slice->uuid, &d.forbidden));
+    for (size_t i = 0; i < slice->count; i++) TRY(delete_file(&d, &slice->files[i]));
+    return ref_table_put(txn, slice->uuid, &d.table);
+}
+
+static struct err run_slice(struct store *s, struct slice *slice, struct deletion_result *ret)
+{
+    const struct err e = meta_run_freeing(s->meta, slice_fn, slice);
+
+    if (slice->count > 1 && (e.code == ERR_TOO_LARGE || e.code == ERR_CORRUPT)) {
+        struct slice *one = arena_new_of(slice->arena, struct slice);
+        struct err last = OK;
+        if (!one) return no_memory();
+        for (size_t i = 0; i < slice->count; i++) {
+            *one = (struct slice){ .uuid = slice->uuid, .arena = slice->arena, .count = 1 };
+            one->files[0] = slice->files[i];
+            const struct err single = run_slice(s, one, ret);
+            if (single.code != ERR_OK) last = single;
+        }
+        return last;
+    }
+    TRY(e);
+    ret->files += slice->deleted;
+    ret->bytes += slice->bytes;
+    METRIC_ADD(maintenance_files_deleted, slice->deleted);
+    METRIC_ADD(maintenance_bytes_deleted, slice->bytes);
+    return OK;
+}
+
+/* ---- a sweep ---- */
+
+struct sweep {
+    const struct deletion_rule *rule;
+    struct str only; /* uuid; empty: all */
+    int64_t now_ms;
+    char table_uuid[REF_UUID]; /* whose grace it is */
+    int64_t grace_ms;
+};
+
+static struct err grace_of(struct sweep *w, struct rows *view, struct str uuid)
+{
+    struct ref_table t = { .grace_ms = -1 };
+
+    if (memcmp(w->table_uuid, uuid.data, REF_UUID) == 0) return OK;
+    const struct err e = ref_table_get(view, uuid, &t);
+    if (e.code != ERR_NOT_FOUND) TRY(e);
+    memcpy(w->table_uuid, uuid.data, REF_UUID);
+    w->grace_ms = t.grace_ms >= 0 ? t.grace_ms : w->rule->grace_ms;
+    return OK;
+}
+
+static bool is_due(const struct sweep *w, const struct ref_file *file)
+{
+    if (file->kind == REF_METADATA) return true;
+    return !w->rule->is_metadata_only && file->since_ms + w->grace_ms <= w->now_ms;
+}
+
+/* Take the row into the slice if it is due. */
+static struct err visit(struct sweep *w, struct rows *view, struct str key, struct str value,
+                        struct slice *slice)
+{
+    struct ref_file file;
+
+    TRY(ref_file_decode(value, &file));
+    TRY(grace_of(w, view, str_slice(key, 0, REF_UUID)));
+    if (!is_due(w, &file)) return OK;
+    if (slice->count == 0) slice->uuid = arena_str(slice->arena, str_slice(key, 0, REF_UUID));
+    TRY(ref_file_keep(value, slice->arena, &slice->files[slice->count]));
+    return slice->uuid.data ? (slice->count++, OK) : no_memory();
+}
+
+/* Due rows of one table behind the cursor, which is then at the last row that was visited. */
+static struct err collect(struct store *s, struct sweep *w, struct deletion_cursor *cursor,
+                          struct slice *slice, struct deletion_result *ret)
+{
+    CLEANUP(view_closep) struct rows *view = NULL;
+    struct rows_scan scan;
+    struct str key, value;
+    struct err e = OK;
+    const size_t most = w->rule->files_max < LIMIT_DELETE_SLICE ? w->rule->files_max : LIMIT_DELETE_SLICE;
+    const struct str from = str_of(cursor->key, cursor->len);
+
+    TRY(view_open(s->meta, &view));
+    rows_scan_begin(&scan, view, SPACE_REF_QUEUE, from.len ? from : w->only, false);
+    ret->is_end = true;
+    for (size_t visited = 0; e.code == ERR_OK && rows_scan_next(&scan, &key, &value); visited++) {
+        if (key.len != REF_PAIR || !str_starts(key, w->only)) break;
+        if (visited == 0 && str_eq(key, from)) continue;
+        ret->is_end = visited < LIMIT_SCAN_ROWS && slice->count < most
+            && (slice->count == 0 || str_starts(key, slice->uuid));
+        if (!ret->is_end) break;
+        e = visit(w, view, key, value, slice);
+        memcpy(cursor->key, key.data, REF_PAIR);
+        cursor->len = REF_PAIR;
+    }
+    if (e.code == ERR_OK) e = scan.err;
+    rows_scan_done(&scan);
+    return e;
+}
+
+struct err deletion_step(struct store *s, struct str uuid, const struct deletion_rule *rule,
+                         struct deletion_cursor *cursor, struct deletion_result *ret)
+{
+    CLEANUP(arena_freep) struct arena *arena = arena_new(LIMIT_REQUEST_ARENA);
+    struct sweep w = { .rule = rule, .only = uuid, .now_ms = clock_now_ms() };
+
+    *ret = (struct deletion_result){ .files = 0 };
+    if (!arena) return no_memory();
+    struct slice *slice = arena_new_of(arena, struct slice);
+    if (!slice) return no_memory();
+    slice->arena = arena;
+    TRY(collect(s, &w, cursor, slice, ret));
+    if (ret->is_end) *cursor = (struct deletion_cursor){ .len = 0 };
+    return slice->count ? run_slice(s, slice, ret) : OK;
+}

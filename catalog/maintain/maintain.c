@@ -1,0 +1,214 @@
+/*
+ * maintain.c - the steps of the background.
+ */
+#include "catalog/maintain/maintain.h"
+
+#include <stdlib.h>
+
+#include "catalog/maintain/expire.h"
+#include "catalog/maintain/maintain_state.h"
+#include "storage/base/clock.h"
+#include "storage/base/limits.h"
+#include "storage/base/log.h"
+#include "storage/base/metrics.h"
+#include "storage/base/thread.h"
+
+static const struct actor server_actor = { .principal = STR("firn"),
+                                           .request_id = STR("maintenance"),
+                                           .address = STR("-") };
+
+static struct err no_memory(void)
+{
+    return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
+}
+
+struct err maintain_new(const struct maintain_options *options, struct maintain **ret)
+{
+    struct maintain *m = calloc(1, sizeof(*m));
+
+    if (!m) return no_memory();
+    m->options = *options;
+    m->tokens_ms = clock_mono_ms();
+    *ret = m;
+    return OK;
+}
+
+struct maintain *maintain_free(struct maintain *m)
+{
+    if (!m) return NULL;
+    walk_done(&m->walk);
+    if (m->is_scanning) orphan_scan_done(&m->orphans);
+    free(m);
+    return NULL;
+}
+
+static struct err counted(struct err e)
+{
+    if (e.code != ERR_OK) METRIC_ADD(maintenance_failures, 1);
+    return e;
+}
+
+/* ---- rounds ---- */
+
+static bool round_runs(struct round *r, const struct maintain *m)
+{
+    if (m->options.interval_s == 0) return false;
+    if (!r->is_running) r->is_running = clock_mono_ms() >= r->next_ms;
+    return r->is_running;
+}
+
+static void round_ends(struct round *r, const struct maintain *m)
+{
+    r->is_running = false;
+    r->next_ms = clock_mono_ms() + m->options.interval_s * 1000;
+}
+
+/* ---- references ---- */
+
+/* Metadata files have no grace: they go as soon as it is known that they may. */
+static struct err delete_metadata(struct maintain *m, struct str uuid)
+{
+    const struct deletion_rule rule = { .files_max = LIMIT_PAGE, .is_metadata_only = true };
+    struct deletion_cursor cursor = { .len = 0 };
+    struct deletion_result result;
+
+    return deletion_step(m->options.store, uuid, &rule, &cursor, &result);
+}
+
+struct err maintain_index_step(struct maintain *m, bool *ret_more)
+{
+    struct store *s = m->options.store;
+    bool more = false;
+
+    if (!m->is_adopted) {
+        TRY(counted(refs_adopt(s, &m->adopting, &more)));
+        m->is_adopted = !more;
+        *ret_more = true;
+        return OK;
+    }
+    TRY(counted(refs_step(s, &m->indexing, ret_more)));
+    return *ret_more ? counted(delete_metadata(m, str_from_z(m->indexing.uuid))) : OK;
+}
+
+/* ---- tables ---- */
+
+static struct err read_again(struct maintain *m, struct str uuid)
+{
+    CLEANUP(view_closep) struct rows *view = NULL;
+    bool has_unread = false;
+
+    TRY(view_open(m->options.store->meta, &view));
+    TRY(ref_any(view, SPACE_REF_TODO, uuid, &has_unread));
+    view = view_close(view);
+    if (!has_unread) return OK;
+    const struct err e = refs_work_in(m->options.store, uuid);
+    return e.code == ERR_CONFLICT ? OK : e;
+}
+
+/* A table that refuses, and one that others change all the time, is met again in the next round. */
+static struct err expire_some(struct maintain *m, const struct walked *table, struct arena *arena)
+{
+    struct expire_report report;
+    const struct expire_request request = {
+        .catalog = table->catalog,
+        .ident = table->ident,
+        .older_than_ms = -1,
+        .keep = -1,
+        .is_asked_only = m->options.expire == MAINTAIN_EXPIRE_PROPERTIES,
+        .who = &server_actor,
+    };
+
+    if (m->options.expire == MAINTAIN_EXPIRE_OFF) return OK;
+    const struct err e = expire_table(m->options.store, &request, arena, &report);
+    if (e.code == ERR_NO_SUCH_TABLE || e.code == ERR_COMMIT_FAILED) return OK;
+    if (e.code == ERR_INVALID) {
+        LOG_DEBUG("a table's snapshots do not expire", STRV("table", table->ident.name), ERRF(e));
+        return OK;
+    }
+    return e;
+}
+
+static struct err removes_orphans(struct maintain *m, struct str uuid, bool *ret)
+{
+    CLEANUP(view_closep) struct rows *view = NULL;
+    struct ref_table t = { .removes_orphans = false };
+
+    TRY(view_open(m->options.store->meta, &view));
+    const struct err e = ref_table_get(view, uuid, &t);
+    *ret = e.code == ERR_OK && (t.removes_orphans || m->options.removes_orphans);
+    return e.code == ERR_NOT_FOUND ? OK : e;
+}
+
+static struct err scan_orphans(struct maintain *m)
+{
+    const struct orphan_rule rule = { .removes = true };
+    const struct err e = orphan_scan_step(m->options.store, &m->orphans, &rule);
+
+    if (e.code == ERR_OK && !m->orphans.is_end) return OK;
+    if (m->orphans.removed_files)
+        LOG_INFO("orphans removed", STRF("table", m->orphans.uuid), U64("files", m->orphans.removed_files),
+                 U64("bytes", m->orphans.removed_bytes));
+    orphan_scan_done(&m->orphans);
+    m->is_scanning = false;
+    return e;
+}
+
+static struct err visit_table(struct maintain *m, const struct walked *table, struct arena *arena)
+{
+    bool removes = false;
+
+    TRY(read_again(m, table->uuid));
+    TRY(expire_some(m, table, arena));
+    TRY(removes_orphans(m, table->uuid, &removes));
+    if (!removes) return OK;
+    orphan_scan_init(&m->orphans, table->uuid, false);
+    m->is_scanning = true;
+    return OK;
+}
+
+struct err maintain_walk_step(struct maintain *m, bool *ret_more)
+{
+    CLEANUP(arena_freep) struct arena *arena = arena_new(LIMIT_REST_ARENA);
+    struct walked table;
+    bool found = false;
+
+    *ret_more = round_runs(&m->walking, m);
+    if (!*ret_more) return OK;
+    if (m->is_scanning) return counted(scan_orphans(m));
+    if (!arena) return no_memory();
+    TRY(counted(walk_next(m->options.store, &m->walk, arena, &table, &found)));
+    if (found) return counted(visit_table(m, &table, arena));
+    round_ends(&m->walking, m);
+    *ret_more = false;
+    return OK;
+}
+
+/* ---- the queue ---- */
+
+static size_t allowance(struct maintain *m)
+{
+    const uint64_t now = clock_mono_ms(), gained = (now - m->tokens_ms) * m->options.rate / 1000;
+
+    if (gained) {
+        m->tokens_ms = now;
+        m->tokens = m->tokens + gained < m->options.rate ? m->tokens + gained : m->options.rate;
+    }
+    return (size_t)m->tokens;
+}
+
+struct err maintain_delete_step(struct maintain *m, bool *ret_more)
+{
+    struct deletion_result result = { .files = 0 };
+    struct deletion_rule rule = { .grace_ms = (int64_t)m->options.grace_s * 1000 };
+
+    *ret_more = false;
+    if (!round_runs(&m->deleting, m)) return OK;
+    rule.files_max = allowance(m);
+    if (rule.files_max == 0)
+        return OK; /* the thread comes back when there is nothing else to do, or in a second */
+    const struct err e = deletion_step(m->options.store, STR_NONE, &rule, &m->cursor, &result);
+    m->tokens -= result.files < m->tokens ? result.files : m->tokens;
+    *ret_more = !result.is_end;
+    if (result.is_end) round_ends(&m->deleting, m);
+    return counted(e);
+}

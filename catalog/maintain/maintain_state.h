@@ -1,0 +1,32 @@
+/*
+ * maintain_state.h - what maintain.c and by_hand.c share.
+ */
+#ifndef CATALOG_MAINTAIN_MAINTAIN_STATE_H
+#define CATALOG_MAINTAIN_MAINTAIN_STATE_H
+
+#include "catalog/maintain/deletion.h"
+#include "catalog/maintain/maintain.h"
+#include "catalog/maintain/orphans.h"
+#include "catalog/maintain/walk.h"
+#include "catalog/refs/refs.h"
+
+/* Which way a round went: to begin again when the interval is over. */
+struct round {
+    uint64_t next_ms;    /* monotonic */
+    bool is_running;
+};
+
+struct maintain {
+    struct maintain_options options;
+    /* the background thread's: */
+    struct refs_cursor adopting, indexing;
+    bool is_adopted;
+    struct round walking, deleting;
+    struct walk walk;
+    struct orphan_scan orphans; /* of the walk's present table */
+    bool is_scanning;
+    struct deletion_cursor cursor;
+    uint64_t tokens, tokens_ms; /* deletions that are allowed now; since when they were counted */
+};
+
+#endif

@@ -1,0 +1,395 @@
+/*
+ * maintenance.c - maintenance by hand, over HTTP.
+ *
+ *   head   which operation, by its row; the token; may they, in that catalog
+ *   data   the body, of a POST
+ *   end    the row's function on a worker: it may read manifests and commit
+ */
+#include "server/manage/maintenance.h"
+
+#include <stdlib.h>
+
+#include "admin/iam/access.h"
+#include "server/auth/bearer.h"
+#include "storage/base/clock.h"
+#include "storage/base/limits.h"
+#include "storage/base/log.h"
+#include "storage/base/thread.h"
+
+#define PREFIX "/api/firn/v1/catalogs/"
+enum { PARTS = 7, CATALOG_PART = 4, NOUN_PART = 6 }; /* api firn v1 catalogs NAME maintenance NOUN */
+
+struct maintenance {
+    struct store *store;
+    const struct iam *iam;
+    struct maintain *maintain;
+    struct http_app app;
+};
+
+struct request {
+    struct http_request *http;
+    struct maintenance *edge;
+    const struct operation *operation;
+    struct caller caller;
+    struct maintain_scope scope;
+    struct buf text;
+    json_t *body; /* of a POST, or made of the query */
+    json_t *answer;
+    struct err outcome;
+    char why[512];
+};
+
+typedef struct err operation_fn(struct request *req);
+static operation_fn run_expire, run_orphans_report, run_orphans, run_status;
+
+static const struct operation {
+    enum http_method method;
+    const char *noun;
+    operation_fn *run;
+} operations[] = {
+    { HTTP_POST, "expire", run_expire },
+    { HTTP_GET, "orphans", run_orphans_report },
+    { HTTP_POST, "orphans", run_orphans },
+    { HTTP_GET, "status", run_status },
+};
+
+static struct err no_memory(void)
+{
+    return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
+}
+
+bool maintenance_is_meant(const struct http_request *req)
+{
+    return str_starts(req->raw_path, STR(PREFIX));
+}
+
+/* ---- errors ---- */
+
+static const struct status_row {
+    enum err_code code;
+    int status;
+    const char *type;
+} statuses[] = {
+    { ERR_INVALID, 400, "BadRequestException" },
+    { ERR_INVALID_URI, 400, "BadRequestException" },
+    { ERR_TOO_LARGE, 413, "BadRequestException" },
+    { ERR_UNAUTHENTICATED, 401, "NotAuthorizedException" },
+    { ERR_EXPIRED_TOKEN, 401, "NotAuthorizedException" },
+    { ERR_INVALID_TOKEN, 401, "NotAuthorizedException" },
+    { ERR_DENIED, 403, "ForbiddenException" },
+    { ERR_NOT_FOUND, 404, "NotFoundException" },
+    { ERR_NO_SUCH_WAREHOUSE, 404, "NoSuchWarehouseException" },
+    { ERR_NO_SUCH_NAMESPACE, 404, "NoSuchNamespaceException" },
+    { ERR_NO_SUCH_TABLE, 404, "NoSuchTableException" },
+    { ERR_METHOD_NOT_ALLOWED, 405, "MethodNotAllowedException" },
+    { ERR_COMMIT_FAILED, 409, "CommitFailedException" },
+    { ERR_NO_SPACE, 507, "InsufficientStorageException" },
+    { ERR_NO_MEMORY, 503, "ServiceUnavailableException" },
+    { ERR_BUSY, 503, "ServiceUnavailableException" },
+    { ERR_UNAVAILABLE, 503, "ServiceUnavailableException" },
+    { ERR_CLOSED, 503, "ServiceUnavailableException" },
+};
+static const struct status_row unknown_row = { ERR_INTERNAL, 500, "InternalServerError" };
+
+static const struct status_row *status_of(enum err_code code)
+{
+    for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++) {
+        if (statuses[i].code == code) return &statuses[i];
+    }
+    return &unknown_row;
+}
+
+static void answer_json(struct request *req, int status, const json_t *value)
+{
+    struct buf out;
+    struct str text = STR_NONE;
+
+    buf_init(&out, LIMIT_JSON_BYTES);
+    if (value && json_print(value, &out).code == ERR_OK) text = arena_str(req->http->arena, buf_view(&out));
+    buf_done(&out);
+    http_set(req->http, "Content-Type", STR("application/json"));
+    http_set(req->http, "Cache-Control", STR("no-store"));
+    http_answer(req->http, text.data ? status : 503, text);
+}
+
+static void answer_error(struct request *req, struct err e)
+{
+    const struct status_row *row = status_of(e.code);
+    const char *said = row->status == 500 ? "Internal server error" : e.why;
+
+    if (row->status == 503) http_set(req->http, "Retry-After", STR("1"));
+    if (row->status == 401) http_set(req->http, "WWW-Authenticate", STR("Bearer realm=\"firn\""));
+    if (row->status == 403) said = "Principal is not authorized for this operation";
+    CLEANUP(json_freep)
+    json_t *error = json_pack("{s:{s:s, s:s, s:i}}", "error", "message", said, "type", row->type, "code",
+                              row->status);
+    answer_json(req, row->status, error);
+}
+
+/* ---- the head ---- */
+
+static struct err find_operation(struct request *req)
+{
+    struct http_path_parts path;
+    bool is_known = false;
+
+    TRY(http_split_path(req->http, &path));
+    if (path.count != PARTS || !str_is(path.parts[5], "maintenance"))
+        return FAIL(ERR_NOT_FOUND, "there is nothing at this path");
+    req->scope.catalog = path.parts[CATALOG_PART];
+    for (size_t i = 0; i < sizeof(operations) / sizeof(operations[0]); i++) {
+        if (!str_is(path.parts[NOUN_PART], operations[i].noun)) continue;
+        is_known = true;
+        if (operations[i].method == req->http->method) req->operation = &operations[i];
+    }
+    if (req->operation) return OK;
+    return is_known ? FAIL(ERR_METHOD_NOT_ALLOWED, "this path does not take this method")
+                    : FAIL(ERR_NOT_FOUND, "there is nothing at this path");
+}
+
+/* A catalog that one may not see answers as if it did not exist. */
+static struct err authorize(struct request *req)
+{
+    struct arena *arena = req->http->arena;
+    struct catalog_info catalog;
+    struct str bucket, key;
+
+    TRY(catalog_get(req->edge->store, req->scope.catalog, arena, &catalog));
+    TRY(location_parse(catalog.base_location, arena, &bucket, &key));
+    const struct err e = access_check(&req->caller, PERM_CATALOG_WRITE, bucket, key);
+    if (e.code == ERR_OK) return OK;
+    if (access_check(&req->caller, PERM_CATALOG_LIST, bucket, key).code == ERR_OK) return e;
+    return err_fail(ERR_NO_SUCH_WAREHOUSE, "Unable to find warehouse %.*s", STR_ARG(req->scope.catalog));
+}
+
+static struct err head(struct request *req)
+{
+    TRY(find_operation(req));
+    TRY(bearer_verify(req->edge->iam, req->http, &req->caller));
+    TRY(authorize(req));
+    if (req->http->has_content_length && req->http->content_length > LIMIT_MAINTENANCE_BODY)
+        return FAIL(ERR_TOO_LARGE, "the request body is too large");
+    return OK;
+}
+
+static void request_done(void *arg)
+{
+    struct request *req = arg;
+
+    buf_done(&req->text);
+    json_decref(req->body);
+    json_decref(req->answer);
+}
+
+static void on_head(struct http_request *http)
+{
+    struct request *req = arena_new_of(http->arena, struct request);
+
+    if (!req || !arena_defer(http->arena, request_done, req)) {
+        http_answer(http, 503, STR(""));
+        return;
+    }
+    req->http = http;
+    req->edge = http_context(http);
+    buf_init(&req->text, LIMIT_MAINTENANCE_BODY);
+    http->state = req;
+    const struct err e = head(req);
+    if (e.code != ERR_OK) answer_error(req, e);
+}
+
+static void on_data(struct http_request *http, struct str piece)
+{
+    struct request *req = http->state;
+
+    buf_str(&req->text, piece);
+    const struct err e = buf_err(&req->text);
+    if (e.code != ERR_OK) answer_error(req, e);
+}
+
+/* ---- what is asked ---- */
+
+/* A GET says it in the query: the same members, a namespace as the REST catalog writes one. */
+static struct err body_of_query(struct request *req)
+{
+    const struct str ns = http_query(req->http, "namespace"), table = http_query(req->http, "table"),
+                     age = http_query(req->http, "older-than-ms");
+    json_t *levels = json_array();
+    struct str level;
+    int64_t number;
+
+    req->body = json_pack("{s:o}", "namespace", levels);
+    if (!req->body) return no_memory();
+    for (struct str_split it = str_split_on(ns, 0x1f); ns.len && str_split_next(&it, &level);)
+        json_array_append_new(levels, json_of_str(level));
+    if (table.len) json_object_set_new(req->body, "table", json_of_str(table));
+    if (age.len == 0) return OK;
+    if (!str_to_i64(age, &number)) return FAIL(ERR_INVALID, "query 'older-than-ms' must be a number");
+    json_object_set_new(req->body, "older-than-ms", json_integer(number));
+    return OK;
+}
+
+static struct err read_namespace(struct request *req)
+{
+    json_t *levels = NULL, *level;
+    struct ns_path *ns = &req->scope.ns;
+    size_t i;
+
+    TRY(json_want_array(req->body, "namespace", &levels));
+    json_array_foreach(levels, i, level)
+    {
+        if (i == NAMESPACE_LEVELS_MAX) return FAIL(ERR_INVALID, "field 'namespace' has too many levels");
+        ns->levels[ns->count++] = json_str(level);
+    }
+    return ns->count ? ns_path_check(ns) : OK;
+}
+
+static struct err check_members(const json_t *body)
+{
+    static const char *const known[] = { "namespace", "table", "older-than-ms", "keep", "dry-run" };
+    const char *name;
+    json_t *value;
+
+    json_object_foreach((json_t *)body, name, value)
+    {
+        size_t i = 0;
+        while (i < sizeof(known) / sizeof(known[0]) && !str_is(str_from_z(name), known[i])) i++;
+        if (i == sizeof(known) / sizeof(known[0])) return err_fail(ERR_INVALID, "unknown field '%s'", name);
+    }
+    return OK;
+}
+
+static struct err read_body(struct request *req)
+{
+    if (req->http->method == HTTP_GET) TRY(body_of_query(req));
+    else TRY(json_parse(req->text.len ? buf_view(&req->text) : STR("{}"), &req->body));
+    if (!json_is_object(req->body)) return FAIL(ERR_INVALID, "the request body must be a JSON object");
+    TRY(check_members(req->body));
+    TRY(read_namespace(req));
+    TRY(json_want_str(req->body, "table", &req->scope.table));
+    if (req->scope.table.len && req->scope.ns.count == 0)
+        return FAIL(ERR_INVALID, "field 'table' needs field 'namespace'");
+    return OK;
+}
+
+/* -1: not given. */
+static struct err read_number(const json_t *body, const char *field, int64_t *ret)
+{
+    *ret = -1;
+    TRY(json_want_i64(body, field, ret));
+    if (json_object_get(body, field) && *ret < 0)
+        return err_fail(ERR_INVALID, "field '%s' must not be negative", field);
+    return OK;
+}
+
+/* ---- the operations: on a worker ---- */
+
+static struct err run_expire(struct request *req)
+{
+    const struct actor who = {
+        .principal = req->caller.principal ? principal_name(req->caller.principal) : STR("-"),
+        .request_id = str_from_z(req->http->id),
+        .address = req->http->peer,
+    };
+    struct maintain_expire_request expire = { .who = &who };
+
+    TRY(read_number(req->body, "older-than-ms", &expire.older_than_ms));
+    TRY(read_number(req->body, "keep", &expire.keep));
+    TRY(json_want_bool(req->body, "dry-run", &expire.is_dry_run));
+    return maintain_expire(req->edge->maintain, &req->scope, &expire, req->http->arena, &req->answer);
+}
+
+static struct err orphans(struct request *req, bool removes)
+{
+    int64_t older_than_ms;
+
+    TRY(read_number(req->body, "older-than-ms", &older_than_ms));
+    return maintain_orphans(req->edge->maintain, &req->scope, older_than_ms, removes, req->http->arena,
+                            &req->answer);
+}
+
+static struct err run_orphans_report(struct request *req)
+{
+    return orphans(req, false);
+}
+
+static struct err run_orphans(struct request *req)
+{
+    bool is_dry_run = false;
+
+    TRY(json_want_bool(req->body, "dry-run", &is_dry_run));
+    return orphans(req, !is_dry_run);
+}
+
+static struct err run_status(struct request *req)
+{
+    return maintain_status(req->edge->maintain, &req->scope, req->http->arena, &req->answer);
+}
+
+static void work(struct http_request *http)
+{
+    struct request *req = http->state;
+    struct err e = read_body(req);
+
+    if (e.code == ERR_OK) e = req->operation->run(req);
+    req->outcome = e.code == ERR_OK ? OK : err_keep(e, req->why, sizeof(req->why));
+}
+
+static void after_work(struct http_request *http)
+{
+    struct request *req = http->state;
+
+    if (req->outcome.code == ERR_OK) answer_json(req, 200, req->answer);
+    else answer_error(req, req->outcome);
+}
+
+static void on_end(struct http_request *http)
+{
+    const struct err e = http_offload(http, work, after_work);
+
+    if (e.code != ERR_OK) answer_error(http->state, e);
+}
+
+static void on_done(struct http_request *http)
+{
+    const struct request *req = http->state;
+    const int status = http_status(http);
+
+    if (!req) return;
+    LOG_AT(status >= 500 && status != 503 ? LOG_LEVEL_WARN : LOG_LEVEL_DEBUG, "maintenance request",
+           STRF("id", http->id), STRV("path", http->raw_path), I64("status", status),
+           U64("us", (clock_mono_ns() - http->start_ns) / 1000), STRF("why", req->why[0] ? req->why : NULL));
+}
+
+/* ---- the edge ---- */
+
+struct err maintenance_new(struct store *s, const struct iam *iam, struct maintain *m,
+                           struct maintenance **ret)
+{
+    struct maintenance *edge = calloc(1, sizeof(*edge));
+
+    if (!edge) return no_memory();
+    edge->store = s;
+    edge->iam = iam;
+    edge->maintain = m;
+    edge->app = (struct http_app){
+        .context = edge,
+        .head = on_head,
+        .data = on_data,
+        .end = on_end,
+        .done = on_done,
+        .name = "maintenance",
+    };
+    *ret = edge;
+    return OK;
+}
+
+struct maintenance *maintenance_free(struct maintenance *m)
+{
+    free(m);
+    return NULL;
+}
+
+const struct http_app *maintenance_app(struct maintenance *m)
+{
+    return &m->app;
+}
