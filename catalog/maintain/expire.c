@@ -27,7 +27,7 @@ static struct err work_in(struct store *s, struct str uuid)
     struct err e = OK;
 
     for (int i = 0; i < WORK_ATTEMPTS; i++) {
-        e = refs_work_in(s, uuid);
+        e = refs_work_in(s, uuid, NULL);
         if (e.code != ERR_CONFLICT) break;
     }
     if (e.code == ERR_NO_MEMORY || e.code == ERR_UNAVAILABLE) return e;

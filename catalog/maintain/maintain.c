@@ -42,8 +42,14 @@ struct maintain *maintain_free(struct maintain *m)
     return NULL;
 }
 
+void maintain_stop(struct maintain *m)
+{
+    atomic_store(&m->is_stopping, true);
+}
+
 static struct err counted(struct err e)
 {
+    if (e.code == ERR_CLOSED) return OK; /* it goes on after the next start */
     if (e.code != ERR_OK) METRIC_ADD(maintenance_failures, 1);
     return e;
 }
@@ -86,7 +92,7 @@ struct err maintain_index_step(struct maintain *m, bool *ret_more)
         *ret_more = true;
         return OK;
     }
-    TRY(counted(refs_step(s, &m->indexing, ret_more)));
+    TRY(counted(refs_step(s, &m->indexing, &m->is_stopping, ret_more)));
     return *ret_more ? counted(delete_metadata(m, str_from_z(m->indexing.uuid))) : OK;
 }
 
@@ -101,7 +107,7 @@ static struct err read_again(struct maintain *m, struct str uuid)
     TRY(ref_any(view, SPACE_REF_TODO, uuid, &has_unread));
     view = view_close(view);
     if (!has_unread) return OK;
-    const struct err e = refs_work_in(m->options.store, uuid);
+    const struct err e = refs_work_in(m->options.store, uuid, &m->is_stopping);
     return e.code == ERR_CONFLICT ? OK : e;
 }
 

@@ -29,6 +29,9 @@ struct maintain;
 struct err maintain_new(const struct maintain_options *options, struct maintain **ret);
 struct maintain *maintain_free(struct maintain *m); /* NULL is fine; returns NULL */
 
+/* A step that runs ends soon. From any thread. */
+void maintain_stop(struct maintain *m);
+
 /* A bounded piece of work; *ret_more: there is more that may be done at once. */
 struct err maintain_index_step(struct maintain *m, bool *ret_more);
 struct err maintain_walk_step(struct maintain *m, bool *ret_more);

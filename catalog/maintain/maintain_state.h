@@ -4,6 +4,8 @@
 #ifndef CATALOG_MAINTAIN_MAINTAIN_STATE_H
 #define CATALOG_MAINTAIN_MAINTAIN_STATE_H
 
+#include <stdatomic.h>
+
 #include "catalog/maintain/deletion.h"
 #include "catalog/maintain/maintain.h"
 #include "catalog/maintain/orphans.h"
@@ -18,6 +20,7 @@ struct round {
 
 struct maintain {
     struct maintain_options options;
+    atomic_bool is_stopping;
     /* the background thread's: */
     struct refs_cursor adopting, indexing;
     bool is_adopted;

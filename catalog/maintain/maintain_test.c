@@ -32,13 +32,13 @@ static void two_snapshots(struct lake *l)
     lake_list(l, "l2", "m2");
     CHECK_OK(lake_snapshot(l, 1, "l1"));
     CHECK_OK(lake_snapshot(l, 2, "l2"));
-    CHECK_OK(refs_work_in(&l->store, uuid_of(l)));
+    CHECK_OK(refs_work_in(&l->store, uuid_of(l), NULL));
 }
 
 static void expire_first(struct lake *l)
 {
     CHECK_OK(lake_expire(l, 1));
-    CHECK_OK(refs_work_in(&l->store, uuid_of(l)));
+    CHECK_OK(refs_work_in(&l->store, uuid_of(l), NULL));
 }
 
 /* A whole sweep; how many files went. */
@@ -110,10 +110,10 @@ TEST(gc_enabled_false_keeps_what_is_queued)
     expire_first(&l);
     CHECK_OK(lake_property(&l, "gc.enabled", "false"));
     CHECK_U64(sweep(&l, 0), 0); /* not worked in yet: D1 */
-    CHECK_OK(refs_work_in(&l.store, uuid_of(&l)));
+    CHECK_OK(refs_work_in(&l.store, uuid_of(&l), NULL));
     CHECK_U64(sweep(&l, 0), 0);
     CHECK_OK(lake_property(&l, "gc.enabled", "true"));
-    CHECK_OK(refs_work_in(&l.store, uuid_of(&l)));
+    CHECK_OK(refs_work_in(&l.store, uuid_of(&l), NULL));
     CHECK_U64(sweep(&l, 0), 4);
     lake_close(&l);
 }
@@ -132,7 +132,7 @@ TEST(nothing_goes_while_a_commit_is_not_worked_in)
     CHECK_OK(table_register(&l.store, STR("lake"), &t, before.metadata_location, true, &lake_actor, l.arena,
                             &after));
     CHECK_U64(sweep(&l, 0), 0);
-    CHECK_OK(refs_work_in(&l.store, uuid_of(&l)));
+    CHECK_OK(refs_work_in(&l.store, uuid_of(&l), NULL));
     CHECK_U64(sweep(&l, 0), 0);
     check_there(&l, "l1 l2 m1 m2 a b c", true);
     lake_close(&l);
@@ -161,13 +161,13 @@ TEST(a_file_that_another_table_names_stays)
     lake_manifest(&l, "../other/m", "s3://lake/t/a");
     lake_list(&l, "../other/l", "s3://lake/other/m");
     CHECK_OK(table_commit(&l.store, STR("lake"), &change, 1, &lake_actor, l.arena, &info));
-    CHECK_OK(refs_work_in(&l.store, str_from_z(info.uuid)));
+    CHECK_OK(refs_work_in(&l.store, str_from_z(info.uuid), NULL));
     expire_first(&l);
     CHECK_U64(sweep(&l, 0), 3);
     check_there(&l, "l1 m1 b", false);
     check_there(&l, "a", true);
     CHECK_OK(table_drop(&l.store, STR("lake"), &other, false, &lake_actor));
-    CHECK_OK(refs_work_in(&l.store, str_from_z(info.uuid)));
+    CHECK_OK(refs_work_in(&l.store, str_from_z(info.uuid), NULL));
     CHECK_U64(sweep(&l, 0), 1);
     check_there(&l, "a", false);
     lake_close(&l);
@@ -302,12 +302,12 @@ TEST(no_orphan_goes_while_the_table_is_not_whole_and_none_whose_grace_is_running
     struct orphan_scan scan = scan_all(&l, &remove);
     CHECK(scan.removed_files == 0 && scan.forbidden); /* not worked in */
     orphan_scan_done(&scan);
-    CHECK_OK(refs_work_in(&l.store, uuid_of(&l)));
+    CHECK_OK(refs_work_in(&l.store, uuid_of(&l), NULL));
     scan = scan_all(&l, &remove);
     CHECK(scan.removed_files == 0 && scan.forbidden); /* not readable */
     orphan_scan_done(&scan);
     lake_manifest(&l, "m3", "d");
-    CHECK_OK(refs_work_in(&l.store, uuid_of(&l)));
+    CHECK_OK(refs_work_in(&l.store, uuid_of(&l), NULL));
     scan = scan_all(&l, &remove);
     CHECK(scan.removed_files == 1 && !scan.forbidden);
     orphan_scan_done(&scan);

@@ -39,7 +39,9 @@ static struct err slice_fn(struct txn *txn, void *arg)
 struct err ref_slice_run(struct ref_slice slice)
 {
     struct meta *m = slice.work->store->meta;
+    const atomic_bool *stop = slice.work->stop;
 
+    if (stop && atomic_load(stop)) return FAIL(ERR_CLOSED, "the server stops");
     TRY(slice.files ? meta_run(m, slice_fn, &slice) : meta_run_freeing(m, slice_fn, &slice));
     METRIC_ADD(maintenance_files_queued, slice.queued);
     return OK;

@@ -6,6 +6,8 @@
 #ifndef CATALOG_REFS_REF_WORK_H
 #define CATALOG_REFS_REF_WORK_H
 
+#include <stdatomic.h>
+
 #include "catalog/commit/commit_note.h"
 #include "catalog/refs/ref_edge.h"
 #include "catalog/refs/ref_source.h"
@@ -14,6 +16,7 @@
 struct ref_work {
     struct store *store;
     struct str uuid;
+    const atomic_bool *stop; /* NULL: never */
     struct arena *arena;   /* as long as the work */
     struct arena *scratch; /* of one slice */
     uint64_t turn;
@@ -42,7 +45,7 @@ struct ref_slice {
     uint64_t queued; /* out */
 };
 
-/* ERR_CONFLICT: another has taken the turn. */
+/* ERR_CONFLICT: another has taken the turn. ERR_CLOSED: it is to stop. */
 struct err ref_slice_run(struct ref_slice slice);
 
 /* ---- the parts ---- */

@@ -72,12 +72,35 @@ static struct err turn_fn(struct txn *txn, void *arg)
 
 /* ---- metadata ---- */
 
-static struct err hold_all(struct ref_work *w, const struct ref_file *files, size_t count)
+/* Of files, at most a slice that the root does not hold yet; *at goes on behind the last that was looked at. Most of what metadata names is known from the commit before. */
+static struct err unheld(struct ref_work *w, const struct ref_set *set, size_t *at, struct ref_file *ret,
+                         size_t *ret_count)
 {
-    for (size_t i = 0; i < count; i += LIMIT_REF_SLICE) {
-        const size_t n = count - i < LIMIT_REF_SLICE ? count - i : LIMIT_REF_SLICE;
-        TRY(ref_slice_run(
-            (struct ref_slice){ .work = w, .owner = ref_root, .files = files + i, .count = n }));
+    CLEANUP(view_closep) struct rows *view = NULL;
+    uint8_t key[REF_HOLDS_KEY];
+    size_t count = 0;
+    struct err e = OK;
+
+    TRY(view_open(w->store->meta, &view));
+    for (; *at < set->count && count < LIMIT_REF_SLICE && e.code == ERR_OK; (*at)++) {
+        const struct ref_file *f = &set->files[*at];
+        if (!rows_have(view, SPACE_REF_HOLDS, ref_key_holds(w->uuid, ref_root, f->id, key), &e))
+            ret[count++] = *f;
+    }
+    *ret_count = count;
+    return e;
+}
+
+static struct err hold_all(struct ref_work *w, const struct ref_set *set)
+{
+    struct ref_file files[LIMIT_REF_SLICE];
+    size_t count = 0;
+
+    for (size_t at = 0; at < set->count;) {
+        TRY(unheld(w, set, &at, files, &count));
+        if (count)
+            TRY(ref_slice_run(
+                (struct ref_slice){ .work = w, .owner = ref_root, .files = files, .count = count }));
     }
     return OK;
 }
@@ -99,43 +122,49 @@ static void read_properties(struct ref_work *w, const json_t *metadata)
     };
 }
 
-static struct err read_metadata(struct ref_work *w, struct str location, struct ref_set *ret, bool is_newest)
+/* The names are kept in `names`; the file's bytes, which may be many, are not. */
+static struct err read_metadata(struct ref_work *w, struct str location, struct arena *names, bool is_newest,
+                                struct ref_set *ret)
 {
+    CLEANUP(arena_freep) struct arena *arena = arena_new(LIMIT_REST_ARENA);
     CLEANUP(json_freep) json_t *metadata = NULL;
     struct str bucket, key, bytes;
 
-    TRY(location_parse(location, w->arena, &bucket, &key));
-    TRY(object_read_all(w->store, bucket, key, LIMIT_JSON_BYTES, w->arena, &bytes));
+    if (!arena) return no_memory();
+    TRY(location_parse(location, arena, &bucket, &key));
+    TRY(object_read_all(w->store, bucket, key, LIMIT_JSON_BYTES, arena, &bytes));
     TRY(metadata_parse(METADATA_TABLE, bytes, &metadata));
     if (is_newest) read_properties(w, metadata);
-    return ref_metadata_names(metadata, location, w->arena, ret);
+    return ref_metadata_names(metadata, location, names, ret);
 }
 
 /* A state between: its file at least is held, so that it is released like any other. */
 static struct err hold_between(struct ref_work *w, size_t i)
 {
+    CLEANUP(arena_freep) struct arena *arena = arena_new(LIMIT_REST_ARENA);
     struct ref_set names = { .count = 0 };
     struct str place;
 
-    TRY(ref_place(w->notes[i].metadata_location, w->arena, &place));
-    const struct ref_file file = ref_file_at(REF_METADATA, place, 0);
-    TRY(hold_all(w, &file, 1));
+    if (!arena) return no_memory();
+    TRY(ref_place(w->notes[i].metadata_location, arena, &place));
+    struct ref_file file = ref_file_at(REF_METADATA, place, 0);
+    TRY(hold_all(w, &(struct ref_set){ .files = &file, .count = 1 }));
     if (!w->notes[i + 1].drops) return OK;
-    const struct err e = read_metadata(w, w->notes[i].metadata_location, &names, false);
+    const struct err e = read_metadata(w, w->notes[i].metadata_location, arena, false, &names);
     if (e.code == ERR_NO_MEMORY || e.code == ERR_BUSY) return e;
     if (e.code != ERR_OK)
         LOG_WARN("a table's earlier metadata cannot be read; files that only it named will be orphans",
                  STRV("file", w->notes[i].metadata_location), ERRF(e));
-    return hold_all(w, names.files, names.count);
+    return hold_all(w, &names);
 }
 
 static struct err hold_metadata(struct ref_work *w)
 {
     if (w->note_count == 0 || w->is_gone) return OK;
     const size_t last = w->note_count - 1;
-    TRY(read_metadata(w, w->notes[last].metadata_location, &w->wanted, true));
+    TRY(read_metadata(w, w->notes[last].metadata_location, w->arena, true, &w->wanted));
     for (size_t i = 0; i < last; i++) TRY(hold_between(w, i));
-    return hold_all(w, w->wanted.files, w->wanted.count);
+    return hold_all(w, &w->wanted);
 }
 
 /* ---- the end ---- */
@@ -248,10 +277,11 @@ static struct err complain(struct ref_work *w, struct err own)
     return OK;
 }
 
+/* The turn first, then the look: who looked before another's whole turn would work in a state that is past, over a newer one. */
 static struct err work_in(struct ref_work *w)
 {
-    TRY(look(w));
     TRY(meta_run_freeing(w->store->meta, turn_fn, w));
+    TRY(look(w));
     const struct err e = hold_metadata(w);
     if (e.code != ERR_OK) return complain(w, e);
     TRY(ref_work_todo(w));
@@ -261,7 +291,7 @@ static struct err work_in(struct ref_work *w)
     return meta_run_freeing(w->store->meta, finish_fn, w);
 }
 
-struct err refs_work_in(struct store *s, struct str uuid)
+struct err refs_work_in(struct store *s, struct str uuid, const atomic_bool *stop)
 {
     CLEANUP(arena_freep) struct arena *arena = arena_new(LIMIT_REST_ARENA);
     CLEANUP(arena_freep) struct arena *scratch = arena_new(LIMIT_REQUEST_ARENA);
@@ -271,6 +301,7 @@ struct err refs_work_in(struct store *s, struct str uuid)
     if (!w) return no_memory();
     w->store = s;
     w->uuid = uuid;
+    w->stop = stop;
     w->arena = arena;
     w->scratch = scratch;
     return work_in(w);

@@ -17,6 +17,8 @@
 #ifndef CATALOG_REFS_REFS_H
 #define CATALOG_REFS_REFS_H
 
+#include <stdatomic.h>
+
 #include "catalog/refs/ref_row.h"
 
 /* Where refs_step goes on: zeroed at first. */
@@ -25,10 +27,11 @@ struct refs_cursor {
 };
 
 /* Bring one table of those with notes up to date, the next behind the cursor. *ret_more: there are others. An error is that table's alone: the next call goes on behind it. */
-struct err refs_step(struct store *s, struct refs_cursor *cursor, bool *ret_more);
+struct err refs_step(struct store *s, struct refs_cursor *cursor, const atomic_bool *stop, bool *ret_more);
 
-/* Bring this one up to date: notes, and what could not be read before. A table that is gone is forgotten; its files are left alone. */
-struct err refs_work_in(struct store *s, struct str uuid);
+/* Bring this one up to date: notes, and what could not be read before. A table that is gone is forgotten; its files are left alone. When *stop becomes true (NULL: never) it ends with ERR_CLOSED
+ * before its next transaction, and goes on from there another time. */
+struct err refs_work_in(struct store *s, struct str uuid, const atomic_bool *stop);
 
 /* Leave a note for each table that nothing is known of, up to a bounded number behind the cursor: for a store that is older than the references. */
 struct err refs_adopt(struct store *s, struct refs_cursor *cursor, bool *ret_more);

@@ -50,7 +50,7 @@ static struct err next_noted(struct store *s, struct refs_cursor *cursor, bool *
     return e;
 }
 
-struct err refs_step(struct store *s, struct refs_cursor *cursor, bool *ret_more)
+struct err refs_step(struct store *s, struct refs_cursor *cursor, const atomic_bool *stop, bool *ret_more)
 {
     bool found = false;
 
@@ -58,7 +58,7 @@ struct err refs_step(struct store *s, struct refs_cursor *cursor, bool *ret_more
     TRY(next_noted(s, cursor, &found));
     if (!found) return OK;
     *ret_more = true;
-    const struct err e = refs_work_in(s, cursor_str(cursor));
+    const struct err e = refs_work_in(s, cursor_str(cursor), stop);
     return e.code == ERR_CONFLICT ? OK : e; /* another works on it */
 }
 

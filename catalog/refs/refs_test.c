@@ -52,7 +52,7 @@ static bool has_any(struct lake *l, enum space space)
 
 static void work_in(struct lake *l)
 {
-    CHECK_OK(refs_work_in(&l->store, str_from_z(l->uuid)));
+    CHECK_OK(refs_work_in(&l->store, str_from_z(l->uuid), NULL));
 }
 
 static struct ref_table table_of(struct lake *l)
@@ -344,7 +344,7 @@ TEST(a_store_from_before_is_adopted)
     lake_close(&l);
     lake_open(&l);
     three_snapshots(&l);
-    for (more = true; more;) CHECK_OK(refs_step(&l.store, &cursor, &more));
+    for (more = true; more;) CHECK_OK(refs_step(&l.store, &cursor, NULL, &more));
     CHECK(is_whole(&l));
     lake_close(&l);
 }
@@ -355,9 +355,9 @@ static void expire_script(struct lake *l, bool *ret_is_acknowledged)
 {
     const struct str uuid = str_from_z(l->uuid);
 
-    err_ignore(refs_work_in(&l->store, uuid));
+    err_ignore(refs_work_in(&l->store, uuid, NULL));
     *ret_is_acknowledged = lake_expire(l, 1).code == ERR_OK && lake_expire(l, 2).code == ERR_OK;
-    err_ignore(refs_work_in(&l->store, uuid));
+    err_ignore(refs_work_in(&l->store, uuid, NULL));
 }
 
 /* However it was interrupted, the next work brings the rows to what the metadata says now (R1-R4, F1). */
@@ -395,4 +395,57 @@ TEST(references_are_right_after_any_failed_call)
 TEST(references_are_right_after_a_stop_at_any_call)
 {
     sweep(0);
+}
+
+/* ---- two at once ---- */
+
+struct other {
+    struct lake *lake;
+    atomic_bool stop;
+    pthread_t thread;
+};
+
+static void work_in_all_the_time(void *arg)
+{
+    struct other *o = arg;
+
+    while (!atomic_load(&o->stop)) {
+        const struct err e = refs_work_in(&o->lake->store, str_from_z(o->lake->uuid), NULL);
+        CHECK(e.code == ERR_OK || e.code == ERR_CONFLICT);
+    }
+}
+
+/* F3: whoever is late finds the turn taken; what the last one leaves is what the metadata says. */
+TEST(two_who_work_on_one_table_leave_the_rows_right)
+{
+    struct lake l;
+    struct other others[2];
+
+    lake_open(&l);
+    three_snapshots(&l);
+    for (int i = 0; i < 2; i++) {
+        others[i] = (struct other){ .lake = &l };
+        CHECK_OK(thread_start("other", work_in_all_the_time, &others[i], &others[i].thread));
+    }
+    for (int i = 4; i < 40; i++) {
+        const char *list = arena_printf(l.arena, "l%d", i).data,
+                   *manifest = arena_printf(l.arena, "m%d", i).data;
+        lake_manifest(&l, manifest, arena_printf(l.arena, "f%d", i).data);
+        lake_list(&l, list, arena_printf(l.arena, "m3 m4 %s", manifest).data);
+        CHECK_OK(lake_snapshot(&l, i, list));
+        if (i % 3 == 0) CHECK_OK(lake_expire(&l, i - 1));
+        while (!is_whole(&l)) continue; /* until the others are done with it */
+        CHECK(is_live(&l, list) && is_live(&l, manifest));
+    }
+    for (int i = 0; i < 2; i++) atomic_store(&others[i].stop, true);
+    for (int i = 0; i < 2; i++) thread_join(others[i].thread);
+    work_in(&l);
+    CHECK(is_whole(&l));
+    for (int i = 4; i < 40; i++) {
+        const char *file = arena_printf(l.arena, "f%d", i).data;
+        CHECK(is_live(&l, file) == (i % 3 != 2));
+        CHECK(is_queued(&l, file) != is_live(&l, file));
+    }
+    CHECK(!has_any(&l, SPACE_REF_TODO) && !has_any(&l, SPACE_REF_DROPS));
+    lake_close(&l);
 }
