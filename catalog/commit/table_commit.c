@@ -13,7 +13,6 @@
 #include <string.h>
 
 #include "catalog/commit/apply.h"
-#include "catalog/commit/commit_note.h"
 #include "catalog/commit/table_write.h"
 #include "storage/base/clock.h"
 #include "storage/base/ids.h"
@@ -129,7 +128,7 @@ static struct err prepare_target(struct commit_plan *plan, struct target *t, str
     if (!t->is_changed) return OK;
     const char *update = t->write.ident.kind == METADATA_VIEW ? "UpdateView" : "UpdateTable";
     t->write.operation = t->write.is_new ? "CreateTable" : update;
-    TRY(commit_drops(t->base, t->metadata, &t->write.drops));
+    TRY(commit_dropped_of(t->base, t->metadata, plan->arena, &t->write.dropped));
     return table_write_prepare(plan->store, t->metadata, base_location, t->base_file, plan->arena, &t->write);
 }
 

@@ -280,7 +280,7 @@ static struct err register_fn(struct txn *txn, void *arg)
         if (e.code != ERR_OK && e.code != ERR_NO_SUCH_TABLE && e.code != ERR_NO_SUCH_VIEW) return e;
         w->is_new = e.code != ERR_OK;
         w->base_version = w->is_new ? 0 : row.version;
-        w->drops = !w->is_new;
+        w->dropped.is_more = !w->is_new; /* what the table named before was not looked at */
     }
     return create_fn(txn, &plan->create);
 }

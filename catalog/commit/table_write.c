@@ -5,7 +5,6 @@
 
 #include <string.h>
 
-#include "catalog/commit/commit_note.h"
 #include "catalog/commit/securable.h"
 #include "storage/base/limits.h"
 
@@ -104,7 +103,7 @@ struct err table_write_fn(struct txn *txn, struct str catalog, struct table_writ
     if (!w->is_registered) TRY(metadata_file_fn(txn, &w->file, arena));
     TRY(table_row_put(txn, &row));
     TRY(put_id(txn, &row));
-    TRY(commit_note_put(txn, &row, w->drops));
+    TRY(commit_note_put(txn, &row, &w->dropped));
     return audit_put(txn, who, w->operation, table_ident_print(&w->ident, arena), w->details);
 }
 

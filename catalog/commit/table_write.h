@@ -5,6 +5,7 @@
 #ifndef CATALOG_COMMIT_TABLE_WRITE_H
 #define CATALOG_COMMIT_TABLE_WRITE_H
 
+#include "catalog/commit/commit_note.h"
 #include "catalog/commit/entity.h"
 #include "catalog/commit/metadata_file.h"
 
@@ -17,7 +18,7 @@ struct table_write {
     struct location_set locations; /* that the new metadata names; checked against the catalog's base location when prepared */
     struct table_info shown;       /* places alone */
     struct metadata_file file;
-    bool drops;                   /* what the table's state before named may not be named any more (commit_note.h) */
+    struct commit_dropped dropped; /* what the table's state before named and this one does not */
     bool is_registered;           /* the file is there already: file.location alone is used */
     const char *operation;        /* for the audit row */
     const json_t *details;

@@ -2,7 +2,7 @@
  * refs.c - bringing a table's references up to date.
  *
  * The order matters for speed, not for truth (ref_edge.h): first what the new metadata names is held, then lists and manifests are read, then what it does not name is released, so that a manifest
- * which moves from an old list to a new one is never taken apart. States between, that came and went before anybody looked, are held as well and released at once: that puts their files into the queue.
+ * which moves from an old list to a new one is never taken apart. What was let go by commits between, before anybody looked, is held as well and released at once: that puts its files into the queue.
  */
 #include "catalog/refs/refs.h"
 
@@ -37,7 +37,8 @@ static struct err read_notes(struct ref_work *w, struct rows *view)
         e = commit_note_decode(key, value, note);
         if (e.code != ERR_OK) break;
         note->metadata_location = arena_str(w->arena, note->metadata_location);
-        if (!note->metadata_location.data) e = no_memory();
+        note->dropped.names = arena_str(w->arena, note->dropped.names);
+        if (!note->metadata_location.data || !note->dropped.names.data) e = no_memory();
         w->is_gone = note->is_gone;
         w->note_count++;
     }
@@ -138,32 +139,57 @@ static struct err read_metadata(struct ref_work *w, struct str location, struct 
     return ref_metadata_names(metadata, location, names, ret);
 }
 
-/* A state between: its file at least is held, so that it is released like any other. */
-static struct err hold_between(struct ref_work *w, size_t i)
+/* What a commit let go, by its own note: held, so that it is released like anything else. */
+static struct err hold_dropped(struct ref_work *w, const struct commit_note *note, struct arena *arena)
+{
+    struct str names = note->dropped.names, url, place;
+    enum commit_name kind;
+    struct ref_set set = { .files = arena_array(arena, struct ref_file, names.len / 2 + 1) };
+
+    if (!set.files) return no_memory();
+    while (commit_name_next(&names, &kind, &url)) {
+        TRY(ref_place(url, arena, &place));
+        if (place.len == 0) continue;
+        const enum ref_kind ours = kind == COMMIT_LIST ? REF_LIST
+            : kind == COMMIT_MANIFEST                  ? REF_MANIFEST
+                                                       : REF_STATISTICS;
+        set.files[set.count++] = ref_file_at(ours, place, 0);
+    }
+    return hold_all(w, &set);
+}
+
+/* The metadata before a commit that let go of more than its note could hold. */
+static struct err hold_before(struct ref_work *w, const struct commit_note *before, struct arena *arena)
+{
+    struct ref_set names = { .count = 0 };
+    const struct err e = read_metadata(w, before->metadata_location, arena, false, &names);
+
+    if (e.code == ERR_NO_MEMORY || e.code == ERR_BUSY) return e;
+    if (e.code != ERR_OK)
+        LOG_WARN("a table's earlier metadata cannot be read; files that only it named will be orphans",
+                 STRV("file", before->metadata_location), ERRF(e));
+    return hold_all(w, &names);
+}
+
+/* A state that another has followed: its metadata file, and what went with the commit that made it. */
+static struct err hold_note(struct ref_work *w, size_t i)
 {
     CLEANUP(arena_freep) struct arena *arena = arena_new(LIMIT_REST_ARENA);
-    struct ref_set names = { .count = 0 };
     struct str place;
 
     if (!arena) return no_memory();
     TRY(ref_place(w->notes[i].metadata_location, arena, &place));
     struct ref_file file = ref_file_at(REF_METADATA, place, 0);
     TRY(hold_all(w, &(struct ref_set){ .files = &file, .count = 1 }));
-    if (!w->notes[i + 1].drops) return OK;
-    const struct err e = read_metadata(w, w->notes[i].metadata_location, arena, false, &names);
-    if (e.code == ERR_NO_MEMORY || e.code == ERR_BUSY) return e;
-    if (e.code != ERR_OK)
-        LOG_WARN("a table's earlier metadata cannot be read; files that only it named will be orphans",
-                 STRV("file", w->notes[i].metadata_location), ERRF(e));
-    return hold_all(w, &names);
+    if (i > 0 && w->notes[i].dropped.is_more) TRY(hold_before(w, &w->notes[i - 1], arena));
+    return hold_dropped(w, &w->notes[i], arena);
 }
 
 static struct err hold_metadata(struct ref_work *w)
 {
     if (w->note_count == 0 || w->is_gone) return OK;
-    const size_t last = w->note_count - 1;
-    TRY(read_metadata(w, w->notes[last].metadata_location, w->arena, true, &w->wanted));
-    for (size_t i = 0; i < last; i++) TRY(hold_between(w, i));
+    TRY(read_metadata(w, w->notes[w->note_count - 1].metadata_location, w->arena, true, &w->wanted));
+    for (size_t i = 0; i < w->note_count; i++) TRY(hold_note(w, i));
     return hold_all(w, &w->wanted);
 }
 

@@ -111,7 +111,7 @@ static struct err adopt_fn(struct txn *txn, void *arg)
         const struct err e = ref_row_of(txn_rows(txn), a->uuids[i], a->arena, &row);
         if (e.code == ERR_NOT_FOUND) continue; /* a view, or dropped since */
         TRY(e);
-        TRY(commit_note_put(txn, &row, false));
+        TRY(commit_note_put(txn, &row, &(struct commit_dropped){ .is_more = false }));
     }
     return OK;
 }

@@ -12,6 +12,7 @@
 #include "storage/base/log.h"
 #include "storage/base/sysio.h"
 #include "storage/base/thread.h"
+#include "storage/object/object_delete.h"
 #include "tests/unit/test.h"
 
 static struct ref_id id_of(struct lake *l, const char *place)
@@ -146,6 +147,34 @@ TEST(a_snapshot_that_came_and_went_before_anybody_looked_is_not_forgotten)
     work_in(&l);
     check_all(&l, is_queued, "l2 m2 b", true);
     check_all(&l, is_live, "l1 m1 a", true);
+    lake_close(&l);
+}
+
+/* PyIceberg deletes old metadata files itself, as soon as it has committed. */
+TEST(nothing_is_forgotten_though_the_metadata_between_is_gone)
+{
+    struct lake l;
+    struct table_info between;
+    struct str bucket, key;
+    struct delete_item item = { 0 };
+    const struct table_ident t = lake_ident();
+
+    lake_open(&l);
+    lake_manifest(&l, "m1", "a");
+    lake_manifest(&l, "m2", "b");
+    lake_list(&l, "l1", "m1");
+    lake_list(&l, "l2", "m2");
+    CHECK_OK(lake_snapshot(&l, 1, "l1"));
+    CHECK_OK(lake_snapshot(&l, 2, "l2"));
+    CHECK_OK(table_load(&l.store, STR("lake"), &t, l.arena, &between));
+    CHECK_OK(lake_expire(&l, 1));
+    CHECK_OK(location_parse(between.metadata_location, l.arena, &bucket, &key));
+    item.key = key;
+    CHECK_OK(object_delete_many(&l.store, bucket, &item, 1, l.arena));
+    work_in(&l);
+    CHECK(is_whole(&l));
+    check_all(&l, is_queued, "l1 m1 a", true);
+    check_all(&l, is_live, "l2 m2 b", true);
     lake_close(&l);
 }
 

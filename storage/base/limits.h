@@ -48,6 +48,7 @@
 /* ---- files of tables: catalog/refs, catalog/maintain ---- */
 #define LIMIT_REF_SLICE 180          /* edges of one transaction: each is up to five rows, and there may be LIMIT_TXN_ROWS */
 #define LIMIT_REF_NOTES 256          /* commits of one table that are worked in at once: each may be a metadata file to read */
+#define LIMIT_NOTE_NAMES (64 * KIB)  /* of what a commit lets go, in the row that it leaves: 500 snapshots; more is read from the metadata before */
 #define LIMIT_DELETE_SLICE 50        /* files of one transaction: a large body has up to 100 rows, most have 1 to 6 */
 #define LIMIT_IMPACT_FILES (8 * 1000 * 1000) /* that one expiry may let go of and still be told which, in 256 MB */
 #define LIMIT_IMPACT_VIEW 5000       /* looks of one view meanwhile, so that it is short */
