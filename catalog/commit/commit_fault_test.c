@@ -10,11 +10,13 @@
 
 #include "catalog/commit/apply.h"
 #include "catalog/commit/catalog.h"
+#include "storage/base/clock.h"
 #include "storage/base/limits.h"
 #include "storage/base/log.h"
 #include "storage/base/sysio.h"
 #include "storage/base/thread.h"
 #include "storage/object/bucket.h"
+#include "storage/object/object_get.h"
 #include "tests/unit/test.h"
 
 static const struct actor who = { .principal = STR("root"), .request_id = STR("test"), .address = STR("-") };
@@ -206,4 +208,58 @@ TEST(no_commit_is_half_done_when_the_disk_is_full)
 TEST(no_commit_is_half_done_when_the_machine_stops)
 {
     (void)sweep(0, 0);
+}
+
+/* ---- purges ---- */
+
+static bool is_file_there(struct world *w, struct str location)
+{
+    struct str bucket, key, bytes;
+
+    CHECK_OK(location_parse(location, w->arena, &bucket, &key));
+    const struct err e = object_read_all(&w->store, bucket, key, 1 * MIB, w->arena, &bytes);
+    CHECK(e.code == ERR_OK || e.code == ERR_NO_SUCH_KEY);
+    return e.code == ERR_OK;
+}
+
+/* However a purge was interrupted, it comes to its end after the next start, and takes nothing else with it. */
+static void sweep_purge(unsigned kinds)
+{
+    bool has_struck = true;
+
+    for (uint64_t n = 0; has_struck; n++) {
+        const struct table_ident purged = ident("a"), kept = ident("b");
+        struct table_info of_purged, of_kept;
+        struct world w;
+        bool more = true;
+
+        prepare(&w);
+        CHECK_OK(table_load(&w.store, STR("lake"), &purged, w.arena, &of_purged));
+        CHECK_OK(table_load(&w.store, STR("lake"), &kept, w.arena, &of_kept));
+        CHECK_OK(table_drop(&w.store, STR("lake"), &purged, true, &who));
+        if (kinds) fault_arm(kinds, n, EIO);
+        else fault_arm_stop(n);
+        for (int i = 0; i < 4; i++) err_ignore(purge_step(&w.store, &more));
+        if (kinds) has_struck = fault_disarm();
+        world_stop(&w);
+        if (!kinds) has_struck = fault_disarm();
+        CHECK_OK(world_start(&w));
+        clock_set_offset_ms(2 * 3600 * 1000); /* one that met a failure waits an hour */
+        for (more = true; more;) CHECK_OK(purge_step(&w.store, &more));
+        clock_set_offset_ms(0);
+        CHECK(!is_file_there(&w, of_purged.metadata_location));
+        CHECK(is_file_there(&w, of_kept.metadata_location));
+        world_stop(&w);
+        arena_free(w.arena);
+    }
+}
+
+TEST(a_purge_is_done_after_any_failed_call)
+{
+    sweep_purge(FAULT_ALL);
+}
+
+TEST(a_purge_is_done_after_a_stop_at_any_call)
+{
+    sweep_purge(0);
 }
