@@ -202,6 +202,14 @@ static size_t allowance(struct maintain *m)
     return (size_t)m->tokens;
 }
 
+static void say_deleted(struct maintain *m)
+{
+    if (m->deleted_files)
+        LOG_INFO("files that nothing needs were deleted", U64("files", m->deleted_files),
+                 U64("bytes", m->deleted_bytes));
+    m->deleted_files = m->deleted_bytes = 0;
+}
+
 struct err maintain_delete_step(struct maintain *m, bool *ret_more)
 {
     struct deletion_result result = { .files = 0 };
@@ -214,7 +222,12 @@ struct err maintain_delete_step(struct maintain *m, bool *ret_more)
         return OK; /* the thread comes back when there is nothing else to do, or in a second */
     const struct err e = deletion_step(m->options.store, STR_NONE, &rule, &m->cursor, &result);
     m->tokens -= result.files < m->tokens ? result.files : m->tokens;
+    m->deleted_files += result.files;
+    m->deleted_bytes += result.bytes;
     *ret_more = !result.is_end;
-    if (result.is_end) round_ends(&m->deleting, m);
+    if (result.is_end) {
+        say_deleted(m);
+        round_ends(&m->deleting, m);
+    }
     return counted(e);
 }

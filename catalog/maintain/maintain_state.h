@@ -29,6 +29,7 @@ struct maintain {
     struct orphan_scan orphans; /* of the walk's present table */
     bool is_scanning;
     struct deletion_cursor cursor;
+    uint64_t deleted_files, deleted_bytes; /* of this round */
     uint64_t tokens, tokens_ms; /* deletions that are allowed now; since when they were counted */
 };
 
