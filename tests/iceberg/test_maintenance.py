@@ -1,4 +1,5 @@
 """What becomes of a table's files: PyIceberg writes, deletes, overwrites and expires; the server takes away what nothing needs any more, and nothing else."""
+import concurrent.futures
 import datetime
 import uuid
 
@@ -188,6 +189,31 @@ def test_orphans_are_reported_and_not_removed_young(quick, own, tables):
     assert [(o["path"], o["bytes"], o["removable"]) for o in told["paths"]] == [(f"{table.location()}/data/lost.parquet", 100, False)]
     assert own.of(table, "POST", "orphans", **{"older-than-ms": 0})["removed-files"] == 0
     assert f"{table.location()}/data/lost.parquet" in files_in_store(quick, table.location())
+
+
+def test_expiry_never_makes_a_writers_commit_fail(quick, own, tables):
+    """Two writers append without a pause, each to a table of its own, while snapshots expire by properties and by hand."""
+    made = [tables(name, **{"history.expire.max-snapshot-age-ms": "1", "firn.expire-grace-ms": "0"}) for name in "ab"]
+
+    def write(table):
+        for i in range(40):
+            table.append(rows(i, 1))  # raises when the commit is refused
+
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        writers = [pool.submit(write, table) for table in made]
+        asked = 0
+        while not all(w.done() for w in writers):
+            for table in made:
+                answer = own.call("POST", "expire", json={"namespace": list(table.name()[:-1]), "table": table.name()[-1], "older-than-ms": 0, "keep": 1})
+                assert answer.status_code in (200, 409), answer.text  # 409: it was the expiry that gave way
+                asked += 1
+        for w in writers:
+            w.result()
+    assert asked > 2
+    for table in made:
+        assert table.refresh().scan().to_arrow().num_rows == 40
+        wait_for(lambda: len(table.refresh().snapshots()) == 1, what="the last expiry")
+        assert contents(settled(own, quick, table)) == contents(files_needed(table))
 
 
 def test_maintenance_by_hand_needs_the_right_to_write(quick, own, tables):
