@@ -42,11 +42,6 @@ struct err deletion_forbidden(struct rows *r, struct str uuid, const char **ret_
     return OK;
 }
 
-struct err deletion_is_named(struct rows *r, struct ref_id file, bool *ret)
-{
-    return ref_any(r, SPACE_REF_HELD, str_of(file.bytes, REF_ID), ret);
-}
-
 /* Does a commit that is not worked in yet make this metadata file current? */
 static struct err is_noted(struct rows *r, const struct slice *slice, const struct ref_file *file, bool *ret)
 {
@@ -91,7 +86,7 @@ static struct err must_stay(struct deleting *d, const struct ref_file *file, boo
 
     if (file->kind == REF_METADATA) TRY(is_noted(r, d->slice, file, ret));
     else *ret = d->forbidden != NULL;
-    return *ret ? OK : deletion_is_named(r, file->id, ret);
+    return *ret ? OK : ref_is_named(r, file->id, ret);
 }
 
 /* D3 and D5 decide for good: the row goes, the file stays. */

@@ -38,6 +38,5 @@ struct err deletion_step(struct store *s, struct str uuid, const struct deletion
 
 /* Is there a reason, seen from the rows of r, why this file must stay? For orphans too. *ret_why is NULL if there is none. */
 struct err deletion_forbidden(struct rows *r, struct str uuid, const char **ret_why);
-struct err deletion_is_named(struct rows *r, struct ref_id file, bool *ret);
 
 #endif

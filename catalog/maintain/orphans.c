@@ -54,19 +54,17 @@ static bool is_known_name(struct str key)
 static struct err is_orphan(struct rows *r, struct str uuid, struct str bucket, struct str key,
                             struct arena *arena, bool *ret)
 {
-    uint8_t pair[REF_PAIR];
-    bool is_named = false;
-    struct err e = OK;
+    bool is_named = false, is_queued = false;
     const struct str place = arena_printf(arena, "%.*s/%.*s", STR_ARG(bucket), STR_ARG(key));
 
     *ret = false;
     if (!place.data) return no_memory();
     if (is_known_name(key)) return OK;
-    const struct ref_id id = ref_id_of(place);
-    TRY(deletion_is_named(r, id, &is_named));
-    if (is_named) return OK;
-    *ret = !rows_have(r, SPACE_REF_QUEUE, ref_key_pair(uuid, id, pair), &e);
-    return e;
+    const struct ref_id id = ref_id_of(REF_DATA, place);
+    TRY(ref_is_named(r, id, &is_named));
+    if (!is_named) TRY(ref_is_queued(r, uuid, id, &is_queued));
+    *ret = !is_named && !is_queued;
+    return OK;
 }
 
 /* ---- removing ---- */

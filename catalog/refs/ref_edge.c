@@ -45,6 +45,12 @@ static struct err is_live(struct ref_change *c, struct ref_id file, bool *ret)
     return ref_any(txn_rows(c->txn), SPACE_REF_HELD, str_of(key, REF_PAIR), ret);
 }
 
+/* Owners may say different sizes and kinds of one file: the sums are for people, and never below nothing. */
+static void less(uint64_t *sum, uint64_t n)
+{
+    *sum -= n < *sum ? n : *sum;
+}
+
 /* ---- a file is born ---- */
 
 static struct err leave_queue(struct ref_change *c, struct str pair)
@@ -56,8 +62,8 @@ static struct err leave_queue(struct ref_change *c, struct str pair)
     if (e.code == ERR_NOT_FOUND) return OK;
     TRY(e);
     TRY(ref_file_decode(value, &queued));
-    c->table.queued_files--;
-    c->table.queued_bytes -= queued.size;
+    less(&c->table.queued_files, 1);
+    less(&c->table.queued_bytes, queued.size);
     return txn_del(c->txn, SPACE_REF_QUEUE, pair);
 }
 
@@ -120,8 +126,8 @@ static struct err died(struct ref_change *c, struct ref_file *file)
     uint8_t key[REF_PAIR];
     const struct str pair = ref_key_pair(c->uuid, file->id, key);
 
-    c->table.live_files[file->kind]--;
-    c->table.live_bytes[file->kind] -= file->size;
+    less(&c->table.live_files[file->kind], 1);
+    less(&c->table.live_bytes[file->kind], file->size);
     if (is_read(file->kind)) {
         TRY(txn_del(c->txn, SPACE_REF_TODO, pair));
         TRY(txn_put(c->txn, SPACE_REF_DROPS, pair, STR("\1")));

@@ -25,12 +25,19 @@ const char *ref_kind_name(enum ref_kind kind)
     return kind_names[kind];
 }
 
-struct ref_id ref_id_of(struct str place)
+/* On disk. */
+static uint8_t how_read(enum ref_kind kind)
+{
+    return kind == REF_LIST ? 1 : kind == REF_MANIFEST ? 2 : 0;
+}
+
+struct ref_id ref_id_of(enum ref_kind kind, struct str place)
 {
     const struct digest_value sum = digest_of(DIGEST_SHA256, place.data, place.len);
     struct ref_id id;
 
-    memcpy(id.bytes, sum.bytes, sizeof(id.bytes));
+    memcpy(id.bytes, sum.bytes, REF_PLACE);
+    id.bytes[REF_PLACE] = how_read(kind);
     return id;
 }
 
@@ -78,6 +85,19 @@ struct err ref_any(struct rows *r, enum space space, struct str prefix, bool *re
     return OK;
 }
 
+struct err ref_is_named(struct rows *r, struct ref_id id, bool *ret)
+{
+    return ref_any(r, SPACE_REF_HELD, str_of(id.bytes, REF_PLACE), ret);
+}
+
+struct err ref_is_queued(struct rows *r, struct str uuid, struct ref_id id, bool *ret)
+{
+    uint8_t key[REF_PAIR];
+
+    (void)ref_key_pair(uuid, id, key);
+    return ref_any(r, SPACE_REF_QUEUE, str_of(key, REF_UUID + REF_PLACE), ret);
+}
+
 /* ---- files ---- */
 
 struct err ref_file_put(struct txn *txn, enum space space, struct str key, const struct ref_file *f)
@@ -110,7 +130,7 @@ struct err ref_file_decode(struct str value, struct ref_file *ret)
     f.why = row_str(&r);
     if (r.is_bad || r.at != r.end || version != VERSION || f.kind >= REF_KIND_COUNT)
         return FAIL(ERR_CORRUPT, "a reference row is damaged");
-    f.id = ref_id_of(f.place);
+    f.id = ref_id_of(f.kind, f.place);
     *ret = f;
     return OK;
 }
@@ -146,7 +166,7 @@ struct err ref_place(struct str url, struct arena *arena, struct str *ret)
 
 struct ref_file ref_file_at(enum ref_kind kind, struct str place, uint64_t size)
 {
-    return (struct ref_file){ .kind = kind, .size = size, .place = place, .id = ref_id_of(place) };
+    return (struct ref_file){ .kind = kind, .size = size, .place = place, .id = ref_id_of(kind, place) };
 }
 
 /* ---- tables ---- */

@@ -1,8 +1,9 @@
 /*
  * ref_row.h - the rows of references: files, and how far a table's are known. Their bytes are in docs/FORMAT.md.
  *
- * A file is named by an id: the first 16 bytes of the SHA-256 of its place ("bucket/key"). Two places with one id would take 2^64 tries of somebody who may write the
- * table, and all that came of it is that a file of that table is kept or lost with its own.
+ * A file is named by an id: the first 15 bytes of the SHA-256 of its place ("bucket/key"), and one that says how it is read: as a list, as a manifest, or not. So a place that hostile metadata names as
+ * two kinds is two files here, and owners stand above what they name without a circle. Whether a place is named at all is asked with the 15 bytes. Two places with one id would take 2^60 tries
+ * of somebody who may write the table, and all that came of it is that files of that table are lost with its own.
  *
  * For the files of catalog/refs and catalog/maintain.
  */
@@ -13,6 +14,7 @@
 
 #define REF_UUID 36 /* of a table, as text */
 #define REF_ID 16
+#define REF_PLACE 15 /* of an id: the same for all that lies at one place */
 #define REF_PAIR (REF_UUID + REF_ID)             /* key of TODO, DROPS, QUEUE */
 #define REF_HOLDS_KEY (REF_UUID + REF_ID + REF_ID)
 #define REF_HELD_KEY REF_HOLDS_KEY
@@ -35,13 +37,18 @@ struct ref_file {
     struct str why;     /* TODO: why it could not be read; empty: not tried yet */
 };
 
-struct ref_id ref_id_of(struct str place);
+struct ref_id ref_id_of(enum ref_kind kind, struct str place);
 int ref_id_cmp(const struct ref_id *a, const struct ref_id *b);
 
 /* ---- keys ---- */
 struct str ref_key_pair(struct str uuid, struct ref_id id, uint8_t out[REF_PAIR]);
 struct str ref_key_holds(struct str uuid, struct ref_id owner, struct ref_id file, uint8_t out[REF_HOLDS_KEY]);
 struct str ref_key_held(struct ref_id file, struct str uuid, struct ref_id owner, uint8_t out[REF_HELD_KEY]);
+
+/* Does any table name the place of this id, as whatever? */
+struct err ref_is_named(struct rows *r, struct ref_id id, bool *ret);
+/* Is it in the table's queue, as whatever? */
+struct err ref_is_queued(struct rows *r, struct str uuid, struct ref_id id, bool *ret);
 
 /* Is there a row whose key begins with prefix? */
 struct err ref_any(struct rows *r, enum space space, struct str prefix, bool *ret);

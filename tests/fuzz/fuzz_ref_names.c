@@ -16,7 +16,7 @@ static void must_have_lists(const json_t *metadata, const struct ref_set *set, s
         const struct str url = json_str(json_object_get(snapshot, "manifest-list"));
         struct str place;
         if (url.len == 0 || ref_place(url, arena, &place).code != ERR_OK || place.len == 0) continue;
-        if (!ref_set_has(set, ref_id_of(place))) abort();
+        if (!ref_set_has(set, ref_id_of(REF_LIST, place))) abort();
     }
 }
 
