@@ -127,7 +127,7 @@ struct err background_start(const struct background_options *options, struct bac
 struct background *background_stop(struct background *b)
 {
     if (!b) return NULL;
-    maintain_stop(b->maintain);
+    maintain_stop(b->options.maintain);
     mutex_lock(&b->lock);
     b->is_stopping = true;
     cond_broadcast(&b->stop);

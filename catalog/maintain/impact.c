@@ -132,7 +132,8 @@ static struct err count_file(struct hunt *h, struct rows *view, const struct dea
 
     (void)ref_key_held(dead->id, h->uuid, ref_root, prefix);
     rows_scan_begin(&scan, view, SPACE_REF_HELD, str_of(prefix, REF_PAIR), false);
-    const bool found = rows_scan_next(&scan, &key, &value) && key.len == REF_HELD_KEY;
+    const bool found = rows_scan_next(&scan, &key, &value) && key.len == REF_HELD_KEY
+        && memcmp(key.data, prefix, REF_PAIR) == 0;
     if (found) memcpy(owner.bytes, key.data + REF_PAIR, REF_ID);
     const struct err e = scan.err;
     rows_scan_done(&scan);
@@ -246,12 +247,29 @@ static struct err find_roots(struct hunt *h, const json_t *before, const json_t 
     return OK;
 }
 
-static struct err check_known(struct hunt *h)
+/* *ret_turn: of the worker whose state it is. */
+static struct err check_known(struct hunt *h, uint64_t *ret_turn)
 {
     CLEANUP(view_closep) struct rows *view = NULL;
+    struct ref_table t;
 
     TRY(view_open(h->store->meta, &view));
-    return ref_table_is_whole(view, h->uuid, &h->impact->is_known, &h->impact->why);
+    TRY(ref_table_is_whole(view, h->uuid, &h->impact->is_known, &h->impact->why));
+    if (!h->impact->is_known) return OK;
+    TRY(ref_table_get(view, h->uuid, &t));
+    *ret_turn = t.turn;
+    return OK;
+}
+
+/* The look took several views: what was seen is of one moment only if nobody has worked on the table since. */
+static struct err check_unchanged(struct hunt *h, uint64_t turn)
+{
+    uint64_t now = turn;
+
+    TRY(check_known(h, &now));
+    if (h->impact->is_known && now == turn) return OK;
+    *h->impact = (struct impact){ .why = "the table was changed while its files were looked at" };
+    return OK;
 }
 
 struct err impact_of(struct store *s, const struct table_row *row, const json_t *before, const json_t *after,
@@ -259,10 +277,11 @@ struct err impact_of(struct store *s, const struct table_row *row, const json_t 
 {
     struct hunt h = { .store = s, .uuid = str_from_z(row->uuid), .row = row, .arena = arena, .impact = ret };
     struct deads candidates, found;
+    uint64_t turn = 0;
 
     *ret = (struct impact){ .paths = arena_array(arena, struct str, LIMIT_REPORT_PATHS) };
     if (!ret->paths) return no_memory();
-    TRY(check_known(&h));
+    TRY(check_known(&h, &turn));
     if (!ret->is_known) return OK;
     deads_init(&h.roots);
     deads_init(&h.all);
@@ -274,5 +293,6 @@ struct err impact_of(struct store *s, const struct table_row *row, const json_t 
     buf_done(&h.all.bytes);
     buf_done(&candidates.bytes);
     buf_done(&found.bytes);
-    return e;
+    TRY(e);
+    return check_unchanged(&h, turn);
 }

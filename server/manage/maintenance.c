@@ -1,15 +1,15 @@
 /*
  * maintenance.c - maintenance by hand, over HTTP.
  *
- *   head   which operation, by its row; the token; may they, in that catalog
+ *   head   which operation, by its row; the token
  *   data   the body, of a POST
- *   end    the row's function on a worker: it may read manifests and commit
+ *   end    on a worker: which tables are meant; may they; the row's function, which may read manifests and commit
  */
 #include "server/manage/maintenance.h"
 
 #include <stdlib.h>
 
-#include "admin/iam/access.h"
+#include "admin/iam/rights.h"
 #include "server/auth/bearer.h"
 #include "storage/base/clock.h"
 #include "storage/base/limits.h"
@@ -45,12 +45,13 @@ static operation_fn run_expire, run_orphans_report, run_orphans, run_status;
 static const struct operation {
     enum http_method method;
     const char *noun;
+    enum privilege privilege; /* on the table, or on the namespace or catalog whose tables are meant */
     operation_fn *run;
 } operations[] = {
-    { HTTP_POST, "expire", run_expire },
-    { HTTP_GET, "orphans", run_orphans_report },
-    { HTTP_POST, "orphans", run_orphans },
-    { HTTP_GET, "status", run_status },
+    { HTTP_POST, "expire", PRIV_TABLE_REMOVE_SNAPSHOTS, run_expire },
+    { HTTP_GET, "orphans", PRIV_TABLE_READ_DATA, run_orphans_report },
+    { HTTP_POST, "orphans", PRIV_TABLE_WRITE_DATA, run_orphans },
+    { HTTP_GET, "status", PRIV_TABLE_READ_PROPERTIES, run_status },
 };
 
 static struct err no_memory(void)
@@ -147,26 +148,10 @@ static struct err find_operation(struct request *req)
                     : FAIL(ERR_NOT_FOUND, "there is nothing at this path");
 }
 
-/* A catalog that one may not see answers as if it did not exist. */
-static struct err authorize(struct request *req)
-{
-    struct arena *arena = req->http->arena;
-    struct catalog_info catalog;
-    struct str bucket, key;
-
-    TRY(catalog_get(req->edge->store, req->scope.catalog, arena, &catalog));
-    TRY(location_parse(catalog.base_location, arena, &bucket, &key));
-    const struct err e = access_check(&req->caller, PERM_CATALOG_WRITE, bucket, key);
-    if (e.code == ERR_OK) return OK;
-    if (access_check(&req->caller, PERM_CATALOG_LIST, bucket, key).code == ERR_OK) return e;
-    return err_fail(ERR_NO_SUCH_WAREHOUSE, "Unable to find warehouse %.*s", STR_ARG(req->scope.catalog));
-}
-
 static struct err head(struct request *req)
 {
     TRY(find_operation(req));
     TRY(bearer_verify(req->edge->iam, req->http, &req->caller));
-    TRY(authorize(req));
     if (req->http->has_content_length && req->http->content_length > LIMIT_MAINTENANCE_BODY)
         return FAIL(ERR_TOO_LARGE, "the request body is too large");
     return OK;
@@ -281,6 +266,42 @@ static struct err read_number(const json_t *body, const char *field, int64_t *re
     return OK;
 }
 
+/* ---- may they? ---- */
+
+/* What one may not see answers as if it did not exist, as in the REST catalog. */
+static struct err not_there(const struct request *req)
+{
+    const struct maintain_scope *s = &req->scope;
+    const struct str ns = ns_path_print(&s->ns, req->http->arena);
+
+    if (s->table.len)
+        return err_fail(ERR_NO_SUCH_TABLE, "Table does not exist: %.*s.%.*s", STR_ARG(ns), STR_ARG(s->table));
+    if (s->ns.count)
+        return err_fail(ERR_NO_SUCH_NAMESPACE, "Namespace does not exist: %.*s", STR_ARG(ns));
+    return err_fail(ERR_NO_SUCH_WAREHOUSE, "Unable to find warehouse %.*s", STR_ARG(s->catalog));
+}
+
+static struct err authorize(struct request *req)
+{
+    CLEANUP(view_closep) struct rows *view = NULL;
+    const struct securable_name name = { .catalog = req->scope.catalog,
+                                         .ns = &req->scope.ns,
+                                         .name = req->scope.table };
+    const enum privilege seeing = req->scope.table.len ? PRIV_TABLE_LIST : PRIV_NAMESPACE_LIST;
+    struct securable_path path, catalog;
+
+    TRY(view_open(req->edge->store->meta, &view));
+    TRY(securable_find(view, &name, req->http->arena, &path));
+    catalog = path;
+    catalog.count = 1;
+    if (!rights_see_catalog(&req->caller, &catalog))
+        return err_fail(ERR_NO_SUCH_WAREHOUSE, "Unable to find warehouse %.*s", STR_ARG(req->scope.catalog));
+    if (!path.is_whole) return not_there(req);
+    const struct err e = rights_check(&req->caller, req->operation->privilege, &path);
+    if (e.code == ERR_OK || path.count == 1) return e;
+    return rights_have(&req->caller, seeing, &path) ? e : not_there(req);
+}
+
 /* ---- the operations: on a worker ---- */
 
 static struct err run_expire(struct request *req)
@@ -330,6 +351,7 @@ static void work(struct http_request *http)
     struct request *req = http->state;
     struct err e = read_body(req);
 
+    if (e.code == ERR_OK) e = authorize(req);
     if (e.code == ERR_OK) e = req->operation->run(req);
     req->outcome = e.code == ERR_OK ? OK : err_keep(e, req->why, sizeof(req->why));
 }

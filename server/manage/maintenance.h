@@ -6,7 +6,8 @@
  *   POST orphans   the same as a body, with "dry-run": true to remove nothing
  *   GET  status    ?namespace=a%1Fb&table=t: what is known of each table's files
  *
- * Everything but the catalog may be left out. The caller needs CatalogWrite on the catalog's location. Answers and errors are JSON, errors in the form of the REST catalog.
+ * Everything but the catalog may be left out. The caller needs TABLE_REMOVE_SNAPSHOTS (expire), TABLE_WRITE_DATA (orphans), TABLE_READ_DATA (their report), TABLE_READ_PROPERTIES (status) on
+ * the table, or on the namespace or catalog whose tables are meant. Answers and errors are JSON, errors in the form of the REST catalog.
  */
 #ifndef SERVER_MANAGE_MAINTENANCE_H
 #define SERVER_MANAGE_MAINTENANCE_H
