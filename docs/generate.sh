@@ -3,7 +3,7 @@
 #
 #   S3.md        firn --list-operations           ICEBERG.md   firn --list-rest-operations, update.c, requirement.c
 #   SETTINGS.md  firn serve --help                METRICS.md   storage/base/metrics.def
-#   ERRORS.md    err.def, s3_error.c, rest_error.c
+#   ERRORS.md    err.def, s3_error.c, api_error.c
 #
 # The same program gives the same bytes: CI writes them again and fails on a difference. BUILD is where firn was built.
 set -eu
@@ -122,8 +122,8 @@ awk '
     END {
         print "# Errors\n"
         print "What goes wrong has one code inside (storage/base/err.def), and each edge has one row for every code: what S3 clients see (server/s3/s3_error.c) and"
-        print "what Iceberg REST clients see (server/iceberg/rest_error.c). Codes of the other edge never arise behind an edge; their rows make a mistake seen.\n"
+        print "what Iceberg REST clients see (server/api/api_error.c). Codes of the other edge never arise behind an edge; their rows make a mistake seen.\n"
         print "| code | sentence | S3 code | status | REST type | status |"
         print "|---|---|---|---|---|---|"
         for (i = 1; i <= n; i++) print "| " codes[i] " | " texts[codes[i]] " | " said[2, codes[i]] " | " said[3, codes[i]] " |"
-    }' storage/base/err.def server/s3/s3_error.c server/iceberg/rest_error.c | page ERRORS.md "err.def, s3_error.c and rest_error.c"
+    }' storage/base/err.def server/s3/s3_error.c server/api/api_error.c | page ERRORS.md "err.def, s3_error.c and api_error.c"

@@ -3,11 +3,9 @@
  */
 #include "server/iceberg/rest.h"
 
+#include "server/api/api.h"
 #include "server/auth/bearer.h"
 #include "storage/base/thread.h"
-
-static const char *const method_names[] = { "GET",    "HEAD",    "PUT",   "POST",
-                                            "DELETE", "OPTIONS", "PATCH", "OTHER" };
 
 /* Clients compare these to the letter, and use no operation that is not there. */
 static json_t *endpoints(struct arena *arena)
@@ -19,7 +17,7 @@ static json_t *endpoints(struct arena *arena)
     for (size_t i = 0; i < count; i++) {
         if (ops[i].flags & REST_HIDDEN) continue;
         json_array_append_new(
-            list, json_of_str(arena_printf(arena, "%s %s", method_names[ops[i].method], ops[i].path)));
+            list, json_of_str(arena_printf(arena, "%s %s", api_method_name(ops[i].method), ops[i].path)));
     }
     return list;
 }

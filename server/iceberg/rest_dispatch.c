@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/api/api.h"
 #include "server/auth/bearer.h"
 #include "storage/base/clock.h"
 #include "storage/base/limits.h"
@@ -47,22 +48,10 @@ static struct err authenticate(struct rest_request *req)
     return OK;
 }
 
-static void text_done(void *arg)
-{
-    buf_done(arg);
-}
-
 static struct err body_begin(struct rest_request *req)
 {
     if (!(req->op->flags & (REST_JSON | REST_FORM))) return OK;
-    if (http_has_header(req->http, "content-encoding"))
-        return FAIL(ERR_INVALID, "a Content-Encoding of the request is not supported");
-    if (req->http->has_content_length && req->http->content_length > LIMIT_REST_BODY)
-        return FAIL(ERR_TOO_LARGE, "the request body is too large");
-    req->text = arena_new_of(req->http->arena, struct buf);
-    if (!req->text || !arena_defer(req->http->arena, text_done, req->text)) return no_memory();
-    buf_init(req->text, LIMIT_REST_BODY);
-    return OK;
+    return api_body_begin(req->http, LIMIT_REST_BODY, &req->text);
 }
 
 static struct err head(struct rest_request *req)
@@ -108,32 +97,13 @@ static void on_data(struct http_request *http, struct str piece)
     if (e.code != ERR_OK) rest_answer_error(req, e);
 }
 
-static void json_drop(void *arg)
-{
-    json_decref(arg);
-}
-
-static struct err parse_body(struct rest_request *req)
-{
-    json_t *body;
-
-    if (!(req->op->flags & REST_JSON)) return OK;
-    TRY(json_parse(buf_view(req->text), &body));
-    if (!arena_defer(req->arena, json_drop, body)) {
-        json_decref(body);
-        return no_memory();
-    }
-    req->body = body;
-    return json_is_object(body) ? OK : FAIL(ERR_INVALID, "the request body must be a JSON object");
-}
-
 /* On a worker. */
 static void work(struct http_request *http)
 {
     struct rest_request *req = request_of(http);
     struct err e = rest_authorize(req);
 
-    if (e.code == ERR_OK) e = parse_body(req);
+    if (e.code == ERR_OK && req->op->flags & REST_JSON) e = api_body_parse(http, req->text, &req->body);
     if (e.code == ERR_OK) e = req->op->run(req);
     req->outcome = e.code == ERR_OK ? OK : err_keep(e, req->why, sizeof(req->why));
 }
@@ -171,25 +141,23 @@ static void on_done(struct http_request *http)
 
 void rest_answer_text(struct rest_request *req, int status, struct str json)
 {
-    http_set(req->http, "Content-Type", STR("application/json"));
-    http_answer(req->http, status, json);
+    api_answer_text(req->http, status, json);
 }
 
 void rest_answer_json(struct rest_request *req, int status, json_t *value)
 {
-    struct buf out;
-    struct str text = STR_NONE;
-
-    buf_init(&out, LIMIT_JSON_BYTES);
-    if (value && json_print(value, &out).code == ERR_OK) text = arena_str(req->arena, buf_view(&out));
-    buf_done(&out);
-    json_decref(value);
-    rest_answer_text(req, text.data ? status : 503, text);
+    api_answer_json(req->http, status, value);
 }
 
 void rest_answer_empty(struct rest_request *req, int status)
 {
-    http_answer(req->http, status, STR(""));
+    api_answer_empty(req->http, status);
+}
+
+void rest_answer_error(struct rest_request *req, struct err e)
+{
+    err_ignore(err_keep(e, req->why, sizeof(req->why)));
+    api_answer_error(req->http, e);
 }
 
 /* ---- the edge ---- */

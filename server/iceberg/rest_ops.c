@@ -8,7 +8,8 @@
 
 #include <string.h>
 
-#include "storage/base/encode.h"
+#include "server/api/api.h"
+#include "server/api/route.h"
 
 /* clang-format off */
 #define NS "/v1/{prefix}/namespaces"
@@ -57,14 +58,10 @@ const struct rest_op *rest_ops(size_t *ret_count)
 
 void rest_ops_print(FILE *out)
 {
-    static const char *const methods[] = {
-        "GET", "HEAD", "PUT", "POST", "DELETE", "OPTIONS", "PATCH", "OTHER"
-    };
-
     for (size_t i = 0; i < OP_COUNT; i++) {
         const struct rest_op *op = &ops[i];
         const char *body = op->flags & REST_JSON ? "JSON" : op->flags & REST_FORM ? "form" : "none";
-        fprintf(out, "%s\t%s\t%s\t%s\t%s\t%s\n", op->name, methods[op->method], op->path,
+        fprintf(out, "%s\t%s\t%s\t%s\t%s\t%s\n", op->name, api_method_name(op->method), op->path,
                 op->privilege == PRIV_NONE ? "by the body" : privilege_name(op->privilege), body,
                 op->flags & REST_HIDDEN ? "no" : "yes");
     }
@@ -86,11 +83,8 @@ static struct err namespace_from(struct str piece, struct rest_request *req)
     return ns_path_check(&req->ns);
 }
 
-static struct err take_piece(struct str name, struct str raw, struct rest_request *req)
+static struct err take_piece(struct str name, struct str piece, struct rest_request *req)
 {
-    const struct str piece = percent_str(req->arena, raw, false);
-
-    if (!piece.data || !str_is_utf8(piece)) return FAIL(ERR_INVALID, "the path is not well-formed");
     if (str_is(name, "{prefix}")) {
         req->prefix = piece;
         return OK;
@@ -102,28 +96,13 @@ static struct err take_piece(struct str name, struct str raw, struct rest_reques
 
 /* ---- matching ---- */
 
-static bool pieces_match(struct str template, struct str path)
+static struct err take_pieces(const char *route, struct str path, struct rest_request *req)
 {
-    struct str_split t = str_split_on(template, '/'), p = str_split_on(path, '/');
-    struct str want, have;
+    struct route_names it = route_names_of(route, path, req->arena);
+    struct str name, piece;
 
-    for (;;) {
-        const bool has_want = str_split_next(&t, &want), has_have = str_split_next(&p, &have);
-        if (!has_want || !has_have) return has_want == has_have;
-        const bool is_name = want.len && want.data[0] == '{';
-        if (is_name ? have.len == 0 : !str_eq(want, have)) return false;
-    }
-}
-
-static struct err take_pieces(struct str template, struct str path, struct rest_request *req)
-{
-    struct str_split t = str_split_on(template, '/'), p = str_split_on(path, '/');
-    struct str want, have;
-
-    while (str_split_next(&t, &want) && str_split_next(&p, &have)) {
-        if (want.len && want.data[0] == '{') TRY(take_piece(want, have, req));
-    }
-    return OK;
+    while (route_names_next(&it, &name, &piece)) TRY(take_piece(name, piece, req));
+    return it.err;
 }
 
 static struct str below_base(struct str path)
@@ -141,11 +120,11 @@ struct err rest_op_find(struct rest_request *req, struct http_request *http)
     bool is_path_known = false;
 
     for (size_t i = 0; i < OP_COUNT && path.data; i++) {
-        if (!pieces_match(str_from_z(ops[i].path), path)) continue;
+        if (!route_matches(ops[i].path, path)) continue;
         is_path_known = true;
         if (ops[i].method != http->method) continue;
         req->op = &ops[i];
-        return take_pieces(str_from_z(ops[i].path), path, req);
+        return take_pieces(ops[i].path, path, req);
     }
     if (is_path_known) return FAIL(ERR_METHOD_NOT_ALLOWED, "the path does not take this method");
     return err_fail(ERR_NOT_FOUND, "there is no such path: %.*s", STR_ARG(http->raw_path));

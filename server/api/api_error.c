@@ -1,14 +1,12 @@
 /*
- * rest_error.c - from our error codes to HTTP status and the exception names that clients know.
+ * api_error.c - from our error codes to HTTP status and the exception names that clients know.
  *
  * Source: the REST specification's ErrorModel, and the names of the Java reference (catalog.md 1, 2.6). The statuses are a promise: 409 and other 4xx only when nothing was done,
  * 503 only before any change, 500 and 504 when it is not known. One row for every code of err.def.
  */
-#include "server/iceberg/rest.h"
+#include "server/api/api.h"
 
-#include "storage/base/thread.h"
-
-struct rest_error_row {
+struct error_row {
     const char *type;
     int status;
 };
@@ -18,7 +16,7 @@ struct rest_error_row {
 #define BROKEN { "InternalServerError", 500 }
 #define LATER { "ServiceUnavailableException", 503 }
 #define WHO { "NotAuthorizedException", 401 }
-static const struct rest_error_row rows[] = {
+static const struct error_row rows[] = {
     [ERR_OK] = BROKEN,
     [ERR_INVALID] = BAD,
     [ERR_NOT_FOUND] = { "NotFoundException", 404 },
@@ -69,19 +67,18 @@ static struct str public_text(struct err e, int status)
     return str_from_z(e.why ? e.why : err_text(e.code));
 }
 
-void rest_answer_error(struct rest_request *req, struct err e)
+void api_answer_error(struct http_request *http, struct err e)
 {
-    const struct rest_error_row *row = rows[e.code].type ? &rows[e.code] : &rows[ERR_INTERNAL];
+    const struct error_row *row = rows[e.code].type ? &rows[e.code] : &rows[ERR_INTERNAL];
 
-    err_ignore(err_keep(e, req->why, sizeof(req->why)));
-    if (row->status == 503) http_set(req->http, "Retry-After", STR("1"));
-    if (row->status == 401) http_set(req->http, "WWW-Authenticate", STR("Bearer realm=\"firn\""));
-    if (row->status == 304 || req->http->method == HTTP_HEAD) {
-        rest_answer_empty(req, row->status);
+    if (row->status == 503) http_set(http, "Retry-After", STR("1"));
+    if (row->status == 401) http_set(http, "WWW-Authenticate", STR("Bearer realm=\"firn\""));
+    if (row->status == 304 || http->method == HTTP_HEAD) {
+        api_answer_empty(http, row->status);
         return;
     }
     json_t *error = json_pack("{s:{s:o, s:s, s:i}}", "error", "message",
                               json_of_str(public_text(e, row->status)), "type", row->type, "code",
                               row->status);
-    rest_answer_json(req, row->status, error);
+    api_answer_json(http, row->status, error);
 }
