@@ -27,13 +27,41 @@ struct catalog_info {
     uint64_t id;
     struct str name;           /* also its prefix in paths, and its warehouse */
     struct str base_location;  /* "s3://bucket" or "s3://bucket/path", without a slash at its end */
-    int64_t created_ms;
-    struct str properties;     /* JSON object */
+    int64_t created_ms, updated_ms;
+    int64_t version;           /* from 1, grows with each change */
+    /* In the arena: decref'd with it. */
+    json_t *properties;        /* object of strings; default-base-location as it was given */
+    json_t *storage;           /* storageConfigInfo, as it was given; its allowedLocations hold the base location */
 };
-/* Idempotent: an equal catalog that exists is OK. The bucket of its base location must exist. ERR_EXISTS with another base location. */
+/* Idempotent: an equal catalog that exists is OK. The bucket of its base location must exist. ERR_EXISTS with another base location; ERR_INVALID as catalog_create. */
 struct err catalog_ensure(struct store *s, struct str name, struct str base_location, const struct actor *who);
 struct err catalog_get(struct store *s, struct str name, struct arena *arena, struct catalog_info *ret); /* ERR_NO_SUCH_WAREHOUSE */
+/* In the order of names; at most LIMIT_CATALOGS are made. */
 struct err catalog_list(struct store *s, struct arena *arena, struct catalog_info **ret, size_t *ret_count);
+
+/* Called in the transaction that makes or drops a catalog, so that what belongs to it comes and goes with it (admin/iam/bootstrap.h). NULL is fine. */
+typedef struct err catalog_hook_fn(struct txn *txn, uint64_t catalog_id, struct arena *arena);
+
+struct catalog_new {
+    struct str name;
+    const json_t *properties;  /* object of strings; default-base-location is wanted */
+    const json_t *storage;     /* object, kept; its allowedLocations are places of the catalog too: no two catalogs' places overlap. NULL: none */
+    catalog_hook_fn *made;
+};
+/* ERR_EXISTS. ERR_NO_SUCH_BUCKET. ERR_INVALID: name, location, an overlap with another catalog's places, LIMIT_CATALOGS. */
+struct err catalog_create(struct store *s, const struct catalog_new *made, const struct actor *who, struct arena *arena, struct catalog_info *ret);
+
+struct catalog_change {
+    int64_t version;           /* that the caller has seen */
+    const json_t *properties;  /* replace all that were there, but for default-base-location when it is left out. NULL: as they are */
+    const json_t *storage;     /* replaces what was there. NULL: as it is */
+    bool may_move;             /* its places may change: else a change of them is ERR_DENIED */
+};
+/* ERR_CONFLICT: another version; nothing was done. ERR_INVALID as catalog_create, and: a base location that leaves out what the catalog's namespaces may lie in. */
+struct err catalog_update(struct store *s, struct str name, const struct catalog_change *change, const struct actor *who, struct arena *arena,
+                          struct catalog_info *ret);
+/* ERR_NO_SUCH_WAREHOUSE. ERR_INVALID: it has namespaces. */
+struct err catalog_drop(struct store *s, struct str name, catalog_hook_fn *dropped, const struct actor *who);
 
 /* ---- namespaces ---- */
 

@@ -92,6 +92,8 @@
 #define LIMIT_SOURCE_PIECE (128 * KIB) /* of an answer that is made piece by piece; memory that it holds */
 #define LIMIT_HTTP_WORKERS 16        /* threads for work that blocks, and as many for cold reads; they mostly sleep */
 #define LIMIT_OFFLOADS 1024          /* requests that wait for a worker: at 1 ms each, 16 workers have them done in 64 ms */
+#define LIMIT_CATALOGS 1000          /* a list of them is one answer, and a new one is held against each */
+#define LIMIT_MANAGE_BODY (1 * MIB)  /* properties of one catalog, principal or role: a row holds less */
 #define LIMIT_PATH_PARTS 16          /* pieces of a REST path; the longest route has 9 */
 #define LIMIT_REQUEST_ARENA (4 * MIB) /* what one S3 request may take besides its body */
 #define LIMIT_REST_BODY (64 * MIB)   /* a commit with a large schema; Polaris' 10 MiB is too small */
