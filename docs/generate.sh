@@ -2,6 +2,7 @@
 # generate.sh: write the pages of docs/ that are tables of the program, from the program: what it prints, or the file that it is compiled from.
 #
 #   S3.md        firn --list-operations           ICEBERG.md   firn --list-rest-operations, update.c, requirement.c
+#   MANAGEMENT.md  firn --list-management-operations
 #   SETTINGS.md  firn serve --help                METRICS.md   storage/base/metrics.def
 #   ERRORS.md    err.def, s3_error.c, api_error.c
 #
@@ -22,6 +23,7 @@ page() {
 
 operations=$(firn --list-operations)
 rest_operations=$(firn --list-rest-operations)
+management_operations=$(firn --list-management-operations)
 settings=$(firn serve --help)
 
 printf '%s\n' "$operations" | awk -F '\t' '
@@ -61,6 +63,18 @@ requirements=$(names catalog/commit/requirement.c 'rules[] = {')
     printf '\n## Commit requirements\n\nThe %d requirements (catalog/commit/requirement.c):\n\n' "$(printf '%s\n' "$requirements" | grep -c .)"
     printf '%s\n' "$requirements" | sed 's/.*/- `&`/'
 } | page ICEBERG.md "\`firn --list-rest-operations\` and the tables of catalog/commit"
+
+printf '%s\n' "$management_operations" | awk -F '\t' '
+    { row[NR] = "| " $1 " | " $2 " | `" $3 "` | " $4 " | " $5 " | " $6 " |" }
+    END {
+        print "# Management operations\n"
+        print "The " NR " operations of Apache Polaris\x27 management API, below `/api/management/v1` on the catalog\x27s port; `GET /api/management/v1/health` needs no token. The"
+        print "privileges are those of Polaris; held on what is named, or on what is around it. SECURITY.md has the model. Any other path answers 404, another"
+        print "method 405. Members of a body that are not known are not looked at.\n"
+        print "| operation | method | path | privilege | on | body |"
+        print "|---|---|---|---|---|---|"
+        for (i = 1; i <= NR; i++) print row[i]
+    }' | page MANAGEMENT.md "\`firn --list-management-operations\`"
 
 printf '%s\n' "$settings" | awk '
     /^  --/ {

@@ -8,6 +8,7 @@
 #include "admin/cli/cli.h"
 #include "server/config.h"
 #include "server/iceberg/iceberg.h"
+#include "server/manage/manage.h"
 #include "server/s3/s3_ops.h"
 #include "server/serve.h"
 #include "server/version.h"
@@ -86,6 +87,14 @@ static int verb_rest_operations(int argc, char **argv)
     return EXIT_DONE;
 }
 
+static int verb_management_operations(int argc, char **argv)
+{
+    (void)argc;
+    (void)argv;
+    manage_ops_print(stdout);
+    return EXIT_DONE;
+}
+
 static int verb_help(int argc, char **argv);
 
 static const struct verb {
@@ -98,6 +107,8 @@ static const struct verb {
     { "--version", NULL, verb_version },
     { "--list-operations", "print the table of S3 operations", verb_operations },
     { "--list-rest-operations", "print the table of Iceberg REST operations", verb_rest_operations },
+    { "--list-management-operations", "print the table of management operations",
+      verb_management_operations },
     { "help", "print this", verb_help },
     { "--help", NULL, verb_help },
     { "-h", NULL, verb_help },

@@ -25,6 +25,7 @@
 #include "server/iceberg/iceberg.h"
 #include "server/manage/front.h"
 #include "server/manage/maintenance.h"
+#include "server/manage/manage.h"
 #include "server/s3/s3.h"
 #include "server/version.h"
 #include "storage/base/encode.h"
@@ -48,6 +49,7 @@ struct server {
     struct s3 *s3;
     struct iceberg *iceberg;
     struct maintain *maintain;
+    struct manage *manage;
     struct background *background;
     struct maintenance *maintenance;
     struct front *fronts[FRONT_COUNT];
@@ -256,6 +258,7 @@ static struct err open_front(struct server *s, int which, const struct http_app 
 {
     const struct front_options o = {
         .api = api,
+        .management = which == FRONT_CATALOG ? manage_app(s->manage) : NULL,
         .is_catalog = which == FRONT_CATALOG,
         .has_metrics = s->config->metrics && which != FRONT_STATUS,
         .iam = s->iam,
@@ -297,6 +300,7 @@ static struct err open_edges(struct server *s)
     TRY(listen_on(s, "s3", &s->config->s3_address, FRONT_S3, &s3_port));
     TRY(open_iceberg(s, s3_port));
     TRY(maintenance_new(&s->store, s->iam, s->maintain, &s->maintenance));
+    TRY(manage_new(&s->store, s->iam, &s->manage));
     TRY(open_front(s, FRONT_CATALOG, iceberg_app(s->iceberg)));
     TRY(listen_on(s, "catalog", &s->config->catalog_address, FRONT_CATALOG, NULL));
     if (s->config->status_address.count == 0) return OK;
@@ -340,6 +344,7 @@ static void close_all(struct server *s)
     s->maintenance = maintenance_free(s->maintenance);
     s->background = background_stop(s->background);
     s->maintain = maintain_free(s->maintain);
+    s->manage = manage_free(s->manage);
     s->iceberg = iceberg_free(s->iceberg);
     s->s3 = s3_free(s->s3);
     s->iam = iam_close(s->iam);

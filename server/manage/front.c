@@ -12,6 +12,7 @@
 #include "admin/iam/access.h"
 #include "server/auth/bearer.h"
 #include "server/manage/maintenance.h"
+#include "server/manage/manage.h"
 #include "server/manage/status.h"
 #include "storage/base/limits.h"
 #include "storage/base/metrics.h"
@@ -153,6 +154,8 @@ static void on_head(struct http_request *req)
     if (route) route->answer(f, req);
     else if (f->options.maintenance && maintenance_is_meant(req))
         http_hand_over(req, maintenance_app(f->options.maintenance));
+    else if (f->options.management && str_starts(req->raw_path, STR(MANAGE_BASE "/")))
+        http_hand_over(req, f->options.management);
     else if (f->options.api) http_hand_over(req, f->options.api);
     else answer_text(req, 404, "text/plain", STR("not found\n"));
 }

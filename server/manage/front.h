@@ -7,6 +7,7 @@
  * /q/health, /q/health/ready, /q/health/live, /api/management/v1/health: as Quarkus and Polaris clients ask, on the catalog's port
  * /cluster/status and / on a status port (setting status-address): product name and ready or not
  * GET /api/firn/v1/status: for `firn status`; needs a bearer token with PERM_SERVER_STATUS
+ * /api/management/v1/...: the management API (manage.h), on the catalog's port
  * Everything else goes to the port's API.
  */
 #ifndef SERVER_MANAGE_FRONT_H
@@ -20,6 +21,7 @@ struct maintenance;
 
 struct front_options {
     const struct http_app *api;  /* what serves the rest; NULL: a status port */
+    const struct http_app *management; /* what serves /api/management/v1 below it; NULL: nothing */
     bool is_catalog;             /* the catalog's own health routes too */
     bool has_metrics;
     const struct iam *iam;
