@@ -1,5 +1,5 @@
 /*
- * background.c - clearing up behind uploads and dropped tables, keeping what is known of identities true, and looking after tables.
+ * background.c - clearing up behind uploads and dropped tables, keeping what is known of identities true, looking after tables and the audit log.
  */
 #include "server/background.h"
 
@@ -11,60 +11,76 @@
 #include "storage/base/thread.h"
 #include "storage/object/multipart.h"
 
-static struct err clear_uploads(const struct background_options *o, bool *ret_more)
-{
-    return multipart_clear(o->store, ret_more);
-}
-
-static struct err purge_tables(const struct background_options *o, bool *ret_more)
-{
-    return purge_step(o->store, ret_more);
-}
-
-/* A change that another server made, or that could not be read when it was made. */
-static struct err refresh_identities(const struct background_options *o, bool *ret_more)
-{
-    *ret_more = false;
-    return iam_reload(o->iam);
-}
-
-static struct err know_files(const struct background_options *o, bool *ret_more)
-{
-    return maintain_index_step(o->maintain, ret_more);
-}
-
-static struct err maintain_tables(const struct background_options *o, bool *ret_more)
-{
-    return maintain_walk_step(o->maintain, ret_more);
-}
-
-static struct err delete_files(const struct background_options *o, bool *ret_more)
-{
-    return maintain_delete_step(o->maintain, ret_more);
-}
-
-static const struct job {
-    const char *name;
-    struct err (*step)(const struct background_options *o, bool *ret_more);
-} jobs[] = {
-    { "clear uploads", clear_uploads },
-    { "purge tables", purge_tables },
-    { "refresh identities", refresh_identities },
-    { "know the files of tables", know_files },
-    { "maintain tables", maintain_tables },
-    { "delete files", delete_files },
-};
-#define JOB_COUNT (sizeof(jobs) / sizeof(jobs[0]))
-
-enum { PAUSE_MS = 1000 };
+enum { PAUSE_MS = 1000, SWEEP_MS = 600000 };
 
 struct background {
     struct background_options options;
+    struct audit_sweep sweep; /* the thread's own, as is */
+    uint64_t next_sweep_ms;
     pthread_t thread;
     struct mutex lock;
     struct cond stop;
     bool is_stopping; /* guarded by lock */
 };
+
+static struct err clear_uploads(struct background *b, bool *ret_more)
+{
+    return multipart_clear(b->options.store, ret_more);
+}
+
+static struct err purge_tables(struct background *b, bool *ret_more)
+{
+    return purge_step(b->options.store, ret_more);
+}
+
+/* A change that another server made, or that could not be read when it was made. */
+static struct err refresh_identities(struct background *b, bool *ret_more)
+{
+    *ret_more = false;
+    return iam_reload(b->options.iam);
+}
+
+static struct err know_files(struct background *b, bool *ret_more)
+{
+    return maintain_index_step(b->options.maintain, ret_more);
+}
+
+static struct err maintain_tables(struct background *b, bool *ret_more)
+{
+    return maintain_walk_step(b->options.maintain, ret_more);
+}
+
+static struct err delete_files(struct background *b, bool *ret_more)
+{
+    return maintain_delete_step(b->options.maintain, ret_more);
+}
+
+static struct err write_audit(struct background *b, bool *ret_more)
+{
+    *ret_more = false;
+    return audit_log_flush(b->options.audit);
+}
+
+/* All rows are counted each time: from one time to the next there is a while. */
+static struct err clear_audit(struct background *b, bool *ret_more)
+{
+    *ret_more = false;
+    if (clock_mono_ms() < b->next_sweep_ms) return OK;
+    TRY(audit_sweep_step(b->options.store, &b->sweep, &b->options.audit_retention, ret_more));
+    if (!*ret_more) b->next_sweep_ms = clock_mono_ms() + SWEEP_MS;
+    return OK;
+}
+
+static const struct job {
+    const char *name;
+    struct err (*step)(struct background *b, bool *ret_more);
+} jobs[] = {
+    { "clear uploads", clear_uploads },           { "purge tables", purge_tables },
+    { "refresh identities", refresh_identities }, { "know the files of tables", know_files },
+    { "maintain tables", maintain_tables },       { "delete files", delete_files },
+    { "write the audit log", write_audit },       { "clear the audit log", clear_audit },
+};
+#define JOB_COUNT (sizeof(jobs) / sizeof(jobs[0]))
 
 static bool is_stopping(struct background *b)
 {
@@ -81,7 +97,7 @@ static bool run_jobs(struct background *b)
 
     for (size_t i = 0; i < JOB_COUNT && !is_stopping(b); i++) {
         bool more = false;
-        const struct err e = jobs[i].step(&b->options, &more);
+        const struct err e = jobs[i].step(b, &more);
         if (e.code != ERR_OK)
             LOG_WARN("background job failed, it will be tried again", STRF("job", jobs[i].name), ERRF(e));
         any_more |= e.code == ERR_OK && more;

@@ -7,6 +7,7 @@
 #ifndef SERVER_BACKGROUND_H
 #define SERVER_BACKGROUND_H
 
+#include "admin/iam/audit_log.h"
 #include "admin/iam/iam.h"
 #include "catalog/maintain/maintain.h"
 #include "storage/object/object.h"
@@ -16,6 +17,8 @@ struct background_options {
     struct store *store;
     struct iam *iam;
     struct maintain *maintain;
+    struct audit_log *audit;
+    struct audit_retention audit_retention;
 };
 
 struct background;

@@ -38,6 +38,8 @@ struct config {
     uint64_t http_threads, connections_max, idle_timeout_s, drain_s;
     uint64_t part_size_min, segment_size, volume_size, checkpoint_rows, checkpoint_log, disk_floor;
     uint64_t token_ttl_s, vended_ttl_s;
+    bool audit_reads;
+    uint64_t audit_days, audit_bytes_max;
     uint64_t maintenance_interval_s, expire_grace_s, maintenance_rate;
     struct str expire_snapshots;
     bool remove_orphans;

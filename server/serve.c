@@ -50,6 +50,7 @@ struct server {
     struct iceberg *iceberg;
     struct maintain *maintain;
     struct manage *manage;
+    struct audit_log *audit;
     struct background *background;
     struct maintenance *maintenance;
     struct front *fronts[FRONT_COUNT];
@@ -233,6 +234,7 @@ static struct err open_s3(struct server *s)
         .region = s->config->region,
         .domain = s->config->domain,
         .external_hosts = s->config->external_hosts,
+        .audit = s->audit,
         .is_recreate_ok = s->config->recreate_ok,
     };
     return s3_new(&o, &s->s3);
@@ -248,6 +250,8 @@ static struct err open_iceberg(struct server *s, uint16_t s3_port)
         .s3_endpoint_map_count = s->config->s3_endpoint_map.count,
         .s3_port = s3_port,
         .region = s->config->region,
+        .audit = s->audit,
+        .audit_reads = s->config->audit_reads,
         .token_ttl_s = (int64_t)s->config->token_ttl_s,
         .vended_ttl_s = (int64_t)s->config->vended_ttl_s,
     };
@@ -300,7 +304,10 @@ static struct err open_edges(struct server *s)
     TRY(listen_on(s, "s3", &s->config->s3_address, FRONT_S3, &s3_port));
     TRY(open_iceberg(s, s3_port));
     TRY(maintenance_new(&s->store, s->iam, s->maintain, &s->maintenance));
-    TRY(manage_new(&s->store, s->iam, &s->manage));
+    const struct manage_options m = {
+        .store = &s->store, .iam = s->iam, .audit = s->audit, .audit_reads = s->config->audit_reads
+    };
+    TRY(manage_new(&m, &s->manage));
     TRY(open_front(s, FRONT_CATALOG, iceberg_app(s->iceberg)));
     TRY(listen_on(s, "catalog", &s->config->catalog_address, FRONT_CATALOG, NULL));
     if (s->config->status_address.count == 0) return OK;
@@ -327,7 +334,15 @@ static struct err open_all(struct server *s)
     TRY(open_identities(s));
     TRY(ensure_all(s));
     TRY(open_maintenance(s));
-    const struct background_options b = { .store = &s->store, .iam = s->iam, .maintain = s->maintain };
+    TRY(audit_log_new(&s->store, &s->audit));
+    const struct background_options b = {
+        .store = &s->store,
+        .iam = s->iam,
+        .maintain = s->maintain,
+        .audit = s->audit,
+        .audit_retention = { .age_ms = (int64_t)s->config->audit_days * 86400000,
+                             .bytes_max = s->config->audit_bytes_max },
+    };
     TRY(background_start(&b, &s->background));
     TRY(open_edges(s));
     return write_endpoints(s);
@@ -343,6 +358,8 @@ static void close_all(struct server *s)
     for (int i = 0; i < FRONT_COUNT; i++) s->fronts[i] = front_free(s->fronts[i]);
     s->maintenance = maintenance_free(s->maintenance);
     s->background = background_stop(s->background);
+    if (s->audit) err_ignore(audit_log_flush(s->audit)); /* what was refused in the last second */
+    s->audit = audit_log_free(s->audit);
     s->maintain = maintain_free(s->maintain);
     s->manage = manage_free(s->manage);
     s->iceberg = iceberg_free(s->iceberg);

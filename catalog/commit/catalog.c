@@ -29,16 +29,16 @@ static json_t *storage_of(const struct catalog_row *row)
     json_t *storage = json_object_get(row->json, "storage");
 
     if (storage) return json_incref(storage);
-    return json_pack("{s:s, s:[o]}", "storageType", "S3", "allowedLocations", json_of_str(row->base_location));
+    return json_pack("{s:s, s:[o]}", "storageType", "S3", "allowedLocations",
+                     json_of_str(row->base_location));
 }
 
 struct err catalog_row_info(const struct catalog_row *row, struct str name, struct arena *arena,
                             struct catalog_info *ret)
 {
-    struct catalog_info info = { .id = row->id,
-                                 .name = arena_str(arena, name),
-                                 .base_location = row->base_location,
-                                 .version = 1 };
+    struct catalog_info info = {
+        .id = row->id, .name = arena_str(arena, name), .base_location = row->base_location, .version = 1
+    };
 
     if (!info.name.data) return no_memory();
     TRY(json_want_i64(row->json, "created-ms", &info.created_ms));

@@ -16,9 +16,11 @@
 #include "storage/base/json.h"
 #include "storage/object/object.h"
 
-/* Who does it, for the audit row. Strings are borrowed. */
+/* Who does it, for the audit row. Strings are borrowed; those that are not known are empty. */
 struct actor {
     struct str principal, request_id, address;
+    struct str roles;   /* that the principal acts in, joined by commas */
+    struct str catalog; /* that the request is about */
 };
 
 /* ---- catalogs ---- */

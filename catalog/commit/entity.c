@@ -262,24 +262,3 @@ struct err table_row_put(struct txn *txn, const struct table_row *row)
                              "places", places);
     return entity_put(txn, row->space, row->key, json);
 }
-
-/* ---- audit ---- */
-
-struct err audit_put(struct txn *txn, const struct actor *who, const char *operation, struct str object,
-                     const json_t *details)
-{
-    char now[CLOCK_ISO_SIZE];
-    uint8_t key[24];
-    const int64_t ms = clock_now_ms();
-    const struct uid uid = ids_uid();
-
-    clock_iso(ms, now);
-    put_be64(key, (uint64_t)ms);
-    memcpy(key + 8, uid.bytes, sizeof(uid.bytes));
-    CLEANUP(json_freep)
-    json_t *json = json_pack("{s:s, s:o, s:o, s:o, s:s, s:o, s:s, s:O?}", "time", now, "request-id",
-                             json_of_str(who->request_id), "principal", json_of_str(who->principal),
-                             "address", json_of_str(who->address), "operation", operation, "object",
-                             json_of_str(object), "outcome", "ok", "details", details);
-    return entity_put(txn, SPACE_AUDIT, str_of(key, sizeof(key)), json);
-}

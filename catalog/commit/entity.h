@@ -7,6 +7,7 @@
 #ifndef CATALOG_COMMIT_ENTITY_H
 #define CATALOG_COMMIT_ENTITY_H
 
+#include "catalog/commit/audit.h"
 #include "catalog/commit/catalog.h"
 
 #define ENTITY_ROW_BYTES LIMIT_ROW_VALUE
@@ -79,11 +80,6 @@ struct err location_set_add(struct location_set *set, struct str key);
 struct err location_set_show(const struct location_set *set, struct str location, struct arena *arena, struct table_info *ret);
 /* The places that metadata claims: its location, write.data.path and its kind. Each inside `base`; ERR_INVALID names the property. */
 struct err locations_of_metadata(const json_t *metadata, struct str base_location, struct arena *arena, struct location_set *ret);
-
-/* ---- audit ---- */
-
-/* A row in the transaction: who did what to which object; details is an object or NULL. */
-struct err audit_put(struct txn *txn, const struct actor *who, const char *operation, struct str object, const json_t *details);
 
 /* The arena frees it. False: no memory, and json was freed. */
 bool json_defer(struct arena *arena, json_t *json);

@@ -142,7 +142,8 @@ static struct err create_fn(struct txn *txn, void *arg)
     json_t *json = json_pack("{s:I, s:O}", "id", (json_int_t)id, "properties", plan->properties);
     TRY(entity_put(txn, SPACE_NAMESPACES, key, json));
     TRY(put_id(txn, id, key));
-    return audit_put(txn, plan->who, "CreateNamespace", printed(plan->path, plan->arena), json);
+    CLEANUP(json_freep) json_t *details = audit_of_properties(plan->properties);
+    return audit_put(txn, plan->who, "CreateNamespace", printed(plan->path, plan->arena), details);
 }
 
 struct err ns_create(struct store *s, struct str catalog, const struct ns_path *path,

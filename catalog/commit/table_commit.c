@@ -123,9 +123,24 @@ static struct err apply_change(struct target *t, const struct table_change *chan
     return OK;
 }
 
+/* What is told of the target's changes, all together. */
+static struct err tell(struct commit_plan *plan, struct target *t)
+{
+    CLEANUP(json_freep) json_t *updates = json_array();
+
+    for (size_t i = 0; i < plan->change_count; i++) {
+        if (&plan->targets[plan->target_of[i]] == t)
+            (void)json_array_extend(updates, (json_t *)plan->changes[i].updates);
+    }
+    json_t *details = audit_of_updates(updates);
+    t->write.details = details;
+    return details && json_defer(plan->arena, details) ? OK : no_memory();
+}
+
 static struct err prepare_target(struct commit_plan *plan, struct target *t, struct str base_location)
 {
     if (!t->is_changed) return OK;
+    TRY(tell(plan, t));
     const char *update = t->write.ident.kind == METADATA_VIEW ? "UpdateView" : "UpdateTable";
     t->write.operation = t->write.is_new ? "CreateTable" : update;
     TRY(commit_dropped_of(t->base, t->metadata, plan->arena, &t->write.dropped));

@@ -7,6 +7,7 @@
 
 #include "catalog/commit/securable.h"
 #include "storage/base/limits.h"
+#include "storage/base/thread.h"
 
 static struct err no_memory(void)
 {
@@ -104,7 +105,10 @@ struct err table_write_fn(struct txn *txn, struct str catalog, struct table_writ
     TRY(table_row_put(txn, &row));
     TRY(put_id(txn, &row));
     TRY(commit_note_put(txn, &row, &w->dropped));
-    return audit_put(txn, who, w->operation, table_ident_print(&w->ident, arena), w->details);
+    CLEANUP(json_freep)
+    json_t *made = w->details ? NULL : json_pack("{s:o}", "location", json_of_str(w->location));
+    return audit_put(txn, who, w->operation, table_ident_print(&w->ident, arena),
+                     w->details ? w->details : made);
 }
 
 struct err table_write_prepare(struct store *s, const json_t *metadata, struct str base_location,

@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 
+#include "admin/iam/audit_log.h"
 #include "admin/iam/iam.h"
 #include "server/http/http.h"
 #include "storage/object/object.h"
@@ -21,6 +22,8 @@ struct iceberg_options {
     uint16_t s3_port;
     struct str region;                  /* told to clients; empty: us-east-1 */
     int64_t token_ttl_s, vended_ttl_s;
+    struct audit_log *audit;            /* NULL: nothing is kept of what changes nothing */
+    bool audit_reads;
 };
 
 struct iceberg;

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "server/api/api.h"
+#include "server/api/api_audit.h"
 #include "server/auth/bearer.h"
 #include "storage/base/clock.h"
 #include "storage/base/limits.h"
@@ -39,12 +40,10 @@ static struct err no_memory(void)
 
 static struct err authenticate(struct rest_request *req)
 {
+    req->actor.catalog = req->prefix;
     if (!(req->op->flags & REST_PUBLIC)) TRY(bearer_verify(req->options->iam, req->http, &req->caller));
-    req->actor = (struct actor){
-        .principal = req->caller.principal ? principal_name(req->caller.principal) : STR("-"),
-        .request_id = str_from_z(req->http->id),
-        .address = req->http->peer,
-    };
+    if (req->caller.principal) req->actor.principal = principal_name(req->caller.principal);
+    req->actor.roles = caller_roles(&req->caller, req->arena);
     return OK;
 }
 
@@ -67,6 +66,10 @@ static struct rest_request *request_new(struct http_request *http)
     const struct iceberg *i = http_context(http);
 
     if (req) *req = (struct rest_request){ .http = http, .arena = http->arena, .options = &i->options };
+    if (req)
+        req->actor = (struct actor){ .principal = STR("-"),
+                                     .request_id = str_from_z(http->id),
+                                     .address = http->peer };
     return req;
 }
 
@@ -124,11 +127,24 @@ static void on_end(struct http_request *http)
     if (e.code != ERR_OK) rest_answer_error(request_of(http), e);
 }
 
+/* What the path names; what only a body names is in the row of a change. */
+static struct str object_of(const struct rest_request *req)
+{
+    if (req->table.len)
+        return table_ident_print(&(struct table_ident){ .ns = req->ns, .name = req->table }, req->arena);
+    return req->ns.count ? ns_path_print(&req->ns, req->arena) : STR_NONE;
+}
+
 static void on_done(struct http_request *http)
 {
     const struct rest_request *req = request_of(http);
 
     if (!req) return;
+    api_audit(req->options->audit, http,
+              &(struct api_audited){ .who = &req->actor,
+                                     .operation = req->op ? req->op->name : NULL,
+                                     .object = object_of(req),
+                                     .has_reads = req->options->audit_reads });
     const int status = http_status(http);
     const enum log_level level = status >= 500 && status != 503 ? LOG_LEVEL_WARN : LOG_LEVEL_DEBUG;
     LOG_AT(level, "catalog request", STRF("id", http->id),

@@ -8,14 +8,22 @@
 
 #include <stdio.h>
 
+#include "admin/iam/audit_log.h"
 #include "admin/iam/iam.h"
 #include "server/http/http.h"
 #include "storage/object/object.h"
 
 #define MANAGE_BASE "/api/management/v1"
 
+struct manage_options {
+    struct store *store;
+    struct iam *iam;
+    struct audit_log *audit;
+    bool audit_reads;
+};
+
 struct manage;
-struct err manage_new(struct store *store, struct iam *iam, struct manage **ret); /* both borrowed */
+struct err manage_new(const struct manage_options *options, struct manage **ret); /* options are copied, what they point to is borrowed */
 struct manage *manage_free(struct manage *m);
 const struct http_app *manage_app(struct manage *m);
 

@@ -12,6 +12,7 @@
 
 #include <stdlib.h>
 
+#include "server/api/api_audit.h"
 #include "server/auth/bearer.h"
 #include "storage/base/clock.h"
 #include "storage/base/limits.h"
@@ -20,8 +21,7 @@
 #include "storage/base/thread.h"
 
 struct manage {
-    struct store *store;
-    struct iam *iam;
+    struct manage_options options;
     struct http_app app;
 };
 
@@ -40,12 +40,10 @@ static void answer_error(struct manage_request *req, struct err e)
 
 static struct err authenticate(struct manage_request *req)
 {
+    req->actor.catalog = req->catalog;
     TRY(bearer_verify(req->iam.iam, req->http, &req->caller));
-    req->actor = (struct actor){
-        .principal = req->caller.principal ? principal_name(req->caller.principal) : STR("-"),
-        .request_id = str_from_z(req->http->id),
-        .address = req->http->peer,
-    };
+    if (req->caller.principal) req->actor.principal = principal_name(req->caller.principal);
+    req->actor.roles = caller_roles(&req->caller, req->arena);
     return OK;
 }
 
@@ -63,10 +61,12 @@ static struct manage_request *request_new(struct http_request *http)
     const struct manage *m = http_context(http);
 
     if (!req) return NULL;
-    *req = (struct manage_request){ .http = http, .arena = http->arena, .store = m->store };
-    req->actor.principal = STR("-");
+    *req = (struct manage_request){ .http = http, .arena = http->arena, .store = m->options.store };
+    req->actor = (struct actor){ .principal = STR("-"),
+                                 .request_id = str_from_z(http->id),
+                                 .address = http->peer };
     req->iam = (struct iam_call){
-        .store = m->store, .iam = m->iam, .who = &req->actor, .arena = http->arena
+        .store = m->options.store, .iam = m->options.iam, .who = &req->actor, .arena = http->arena
     };
     return req;
 }
@@ -192,11 +192,28 @@ static void on_end(struct http_request *http)
     if (e.code != ERR_OK) answer_error(request_of(http), e);
 }
 
+/* What the path names last: a role before who has it. */
+static struct str object_of(const struct manage_request *req)
+{
+    const struct str names[] = { req->catalog_role, req->principal_role, req->principal };
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (names[i].len) return names[i];
+    }
+    return STR_NONE;
+}
+
 static void on_done(struct http_request *http)
 {
     const struct manage_request *req = request_of(http);
+    const struct manage *m = http_context(http);
 
     if (!req) return;
+    api_audit(m->options.audit, http,
+              &(struct api_audited){ .who = &req->actor,
+                                     .operation = req->op ? req->op->name : NULL,
+                                     .object = object_of(req),
+                                     .has_reads = m->options.audit_reads });
     const int status = http_status(http);
     const enum log_level level = status >= 500 && status != 503 ? LOG_LEVEL_WARN : LOG_LEVEL_DEBUG;
     LOG_AT(level, "management request", STRF("id", http->id),
@@ -207,12 +224,12 @@ static void on_done(struct http_request *http)
 
 /* ---- the edge ---- */
 
-struct err manage_new(struct store *store, struct iam *iam, struct manage **ret)
+struct err manage_new(const struct manage_options *options, struct manage **ret)
 {
     struct manage *m = calloc(1, sizeof(*m));
 
     if (!m) return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
-    *m = (struct manage){ .store = store, .iam = iam };
+    *m = (struct manage){ .options = *options };
     m->app = (struct http_app){
         .context = m,
         .head = on_head,

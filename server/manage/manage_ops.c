@@ -1,5 +1,6 @@
 /*
- * manage_ops.c - the operations of Polaris' management API: all 33 of its specification.
+ * manage_ops.c - the operations of Polaris' management API: all 33 of its specification, and Firn's own.
+ *
  *
  * Names are its operationIds. Privileges are what Polaris' server asks for (catalog.md 3.1). To add an operation: a row here, and its handler in the file for its
  * subject; token, privilege, body, errors, log and metrics follow from the row.
@@ -23,6 +24,8 @@ static const struct manage_op ops[] = {
     { "GetCatalog",     HTTP_GET,    CATALOG,     P(CATALOG_READ_PROPERTIES),  WANTED_ON_CATALOG, 0, 0,           manage_get_catalog },
     { "UpdateCatalog",  HTTP_PUT,    CATALOG,     P(CATALOG_WRITE_PROPERTIES), WANTED_ON_CATALOG, 0, MANAGE_JSON, manage_update_catalog },
     { "DeleteCatalog",  HTTP_DELETE, CATALOG,     P(CATALOG_DROP),             WANTED_ON_CATALOG, 0, 0,           manage_drop_catalog },
+
+    { "ReadAudit",      HTTP_GET,    "/audit",    P(SERVICE_MANAGE_ACCESS),    WANTED_ON_SERVICE, 0, 0,           manage_read_audit }, /* Firn's own */
 
     { "ListPrincipals",  HTTP_GET,    "/principals", P(PRINCIPAL_LIST),             WANTED_ON_SERVICE, IAM_PRINCIPAL, 0,           manage_list_entities },
     { "CreatePrincipal", HTTP_POST,   "/principals", P(PRINCIPAL_CREATE),           WANTED_ON_SERVICE, IAM_PRINCIPAL, MANAGE_JSON, manage_create_entity },

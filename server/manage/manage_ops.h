@@ -63,6 +63,7 @@ manage_run_fn manage_list_catalogs, manage_create_catalog, manage_get_catalog, m
 manage_run_fn manage_list_entities, manage_create_entity, manage_get_entity, manage_update_entity, manage_drop_entity;     /* manage_entity.c */
 manage_run_fn manage_rotate_credentials, manage_reset_credentials;                                                         /* manage_entity.c */
 manage_run_fn manage_list_assigned, manage_list_holders, manage_assign_role, manage_unassign_role;                         /* manage_role.c */
+manage_run_fn manage_read_audit;                                                                                           /* manage_audit.c */
 manage_run_fn manage_list_grants, manage_add_grant, manage_remove_grant;                                                   /* manage_grant.c */
 
 /* ---- what they use ---- */

@@ -8,6 +8,7 @@
 #ifndef SERVER_S3_S3_H
 #define SERVER_S3_S3_H
 
+#include "admin/iam/audit_log.h"
 #include "admin/iam/rights.h"
 #include "server/auth/s3_auth.h"
 #include "server/http/http.h"
@@ -20,6 +21,7 @@ struct s3_options {
     struct str region;            /* empty: any; GetBucketLocation and x-amz-bucket-region then say us-east-1 */
     struct str domain;            /* virtual-host style: "s3.example.com" and "localhost" forms; empty: path style and *.localhost */
     struct str external_hosts;    /* s3_auth.h */
+    struct audit_log *audit;      /* who was refused is kept there; NULL: nowhere */
     bool is_recreate_ok;          /* CreateBucket of an own bucket answers 200, as us-east-1 once did (setting; default off: 409) */
 };
 

@@ -215,12 +215,35 @@ static void log_request(const struct s3_request *req)
         STRF("why", req->failure[0] ? req->failure : NULL));
 }
 
+/* Who was refused, and on what: the principal, or the key that was claimed. Strangers without a key leave nothing; what succeeded leaves nothing either. */
+static void audit_refusal(const struct s3_request *req)
+{
+    const struct caller *who = &req->auth.caller;
+    const int status = http_status(req->http);
+    const struct str claimed = req->auth.access_key.len ? req->auth.access_key : STR_NONE;
+
+    if ((status != 401 && status != 403) || (!who->principal && !claimed.len)) return;
+    audit_log_add(
+        req->options->audit,
+        &(struct audit_event){
+            .who = { .principal = who->principal ? principal_name(who->principal) : claimed,
+                     .request_id = str_from_z(req->http->id),
+                     .address = req->http->peer,
+                     .roles = caller_roles(who, req->arena) },
+            .operation = str_from_z(req->op ? req->op->name : "unknown"),
+            .object = arena_printf(req->arena, "%.*s/%.*s", STR_ARG(req->bucket), STR_ARG(req->key)),
+            .outcome = STR("denied"),
+            .status = status,
+        });
+}
+
 static void on_done(struct http_request *http)
 {
     struct s3_request *req = request_of(http);
 
     if (!req) return;
     log_request(req);
+    audit_refusal(req);
     req->writer = body_writer_free(req->writer);
 }
 

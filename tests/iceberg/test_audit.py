@@ -1,0 +1,154 @@
+"""The audit log: what was changed, refused and read, by whom; and what is never in it."""
+import json
+import signal
+import uuid
+
+import boto3
+import botocore.config
+import botocore.exceptions
+import pytest
+import requests
+from firn_server import ROOT, wait_for
+from iceberg_helpers import DELEGATE, READER, SCHEMA, Rest, add_snapshot
+from manage_helpers import Admin, somebody
+
+
+def events(admin, **query):
+    return admin.ok("GET", "/audit", params=query)["events"]
+
+
+def one(admin, **query):
+    """The one event of that kind, as soon as it is written: refusals and reads are written behind."""
+    found = wait_for(lambda: events(admin, **query), 20, f"an event {query}")
+    assert len(found) == 1, found
+    return found[0]
+
+
+@pytest.fixture
+def admin(rest):
+    return Admin(rest)
+
+
+@pytest.fixture
+def name():
+    return "a_" + uuid.uuid4().hex[:10]
+
+
+def test_a_change_says_who_did_what_from_where_and_what_changed(admin, rest, name):
+    rest.ok("POST", "/namespaces", json={"namespace": [name], "properties": {"owner": "secret-value"}})
+    rest.create(name, "t")
+    path = f"/namespaces/{name}/tables/t"
+    answer = rest.call("POST", path, json={"requirements": [], "updates": [
+        {"action": "set-properties", "updates": {"key-told": "value-not-told"}}, {"action": "remove-properties", "removals": ["gone"]}, *add_snapshot(77, 1)]})
+    assert answer.status_code == 200
+    found = one(admin, operation="UpdateTable", object=f"{name}.t")
+    assert found["request-id"] == answer.headers["X-Request-ID"]
+    assert (found["principal"], found["roles"], found["address"], found["catalog"], found["outcome"]) == ("root", "service_admin", "127.0.0.1", "lakehouse", "ok")
+    told = found["details"]["updates"]
+    assert [u["action"] for u in told] == ["set-properties", "remove-properties", "add-snapshot", "set-snapshot-ref"]
+    assert told[0]["keys"] == ["key-told"] and told[1]["removals"] == ["gone"] and told[2]["snapshot-id"] == 77 and told[3]["ref-name"] == "main"
+    assert one(admin, operation="CreateNamespace", object=name)["details"]["properties"] == ["owner"]
+    text = json.dumps(events(admin, object=name, pageSize=1000))
+    assert "value-not-told" not in text and "secret-value" not in text
+
+
+def test_each_kind_of_change_has_its_row(admin, rest, name):
+    rest.ok("POST", "/namespaces", json={"namespace": [name]})
+    rest.ok("POST", f"/namespaces/{name}/properties", json={"updates": {"a": "1"}, "removals": []})
+    rest.create(name, "t")
+    rest.ok("POST", "/tables/rename", json={"source": {"namespace": [name], "name": "t"}, "destination": {"namespace": [name], "name": "u"}})
+    rest.ok("DELETE", f"/namespaces/{name}/tables/u?purgeRequested=true")
+    rest.ok("DELETE", f"/namespaces/{name}")
+    done = [e["operation"] for e in reversed(events(admin, object=name, outcome="ok")) if e["operation"][:4] not in ("Load", "List")]
+    assert done == ["CreateNamespace", "UpdateNamespaceProperties", "CreateTable", "RenameTable", "DropTable", "DropNamespace"]
+    admin.person(name)
+    admin.grant(name, "TABLE_LIST")
+    admin.revoke(name, "TABLE_LIST")
+    admin.ok("POST", f"/principals/{name}/reset", json={})
+    admin.ok("DELETE", f"/principals/{name}")
+    made = {e["operation"] for e in events(admin, object=name, outcome="ok")} | {e["operation"] for e in events(admin, object=f"lakehouse/{name}")}
+    assert made >= {"CreatePrincipal", "CreatePrincipalRole", "CreateCatalogRole", "AssignPrincipalRole", "AssignCatalogRole", "AddGrant", "RevokeGrant", "ResetCredentials", "DeletePrincipal"}
+
+
+def test_refusals_and_reads_are_there_a_moment_later(admin, rest, lake, name):
+    rest.ok("POST", "/namespaces", json={"namespace": [name]})
+    rest.create(name, "t")
+    _, nobody, who = somebody(lake)
+    _, lister, lister_name = somebody(lake, "TABLE_LIST", namespace=name)
+    assert nobody.call("GET", f"/namespaces/{name}/tables/t").status_code == 404
+    assert lister.call("DELETE", f"/namespaces/{name}/tables/t").status_code == 403
+    assert nobody.raw("GET", "/api/management/v1/principals").status_code == 403
+    requests.get(lake.catalog_url + f"/api/catalog/v1/lakehouse/namespaces/{name}/tables", headers={"Authorization": "Bearer x"}, timeout=10)
+    assert one(admin, principal=who, operation="LoadTable")["outcome"] == "not found"
+    denied = one(admin, principal=lister_name, operation="DropTable")
+    assert (denied["outcome"], denied["status"], denied["object"], denied["roles"]) == ("denied", 403, f"{name}.t", lister_name)
+    assert one(admin, principal=who, operation="ListPrincipals")["outcome"] == "denied"
+    assert one(admin, principal="-", object=name, operation="ListTables")["status"] == 401
+    rest.ok("GET", f"/namespaces/{name}/tables/t")
+    assert one(admin, principal="root", operation="LoadTable", object=f"{name}.t")["outcome"] == "ok"
+
+
+def test_a_refusal_at_the_s3_door_is_there_too(admin, lake, name):
+    credential, _, who = somebody(lake)
+    s3 = boto3.client("s3", endpoint_url=lake.url, aws_access_key_id=credential[0], aws_secret_access_key=credential[1], region_name="us-east-1",
+                      config=botocore.config.Config(retries={"max_attempts": 1}, s3={"addressing_style": "path"}))
+    for _ in range(3):
+        with pytest.raises(botocore.exceptions.ClientError):
+            s3.get_object(Bucket="lakehouse", Key=name + "/x")
+    found = wait_for(lambda: sum(e.get("count", 1) for e in events(admin, principal=who, operation="GetObject", outcome="denied")) == 3 and events(admin, principal=who), 20, "the refusals")
+    assert found[0]["object"] == f"lakehouse/{name}/x"
+
+
+def test_a_flood_of_refusals_is_a_handful_of_rows(admin, lake):
+    _, nobody, who = somebody(lake)
+    for i in range(3000):
+        nobody.call("DELETE", "/namespaces/flooded" if i % 2 else "/namespaces/flooded2")
+    wait_for(lambda: sum(e.get("count", 1) for e in events(admin, principal=who, pageSize=1000)) == 3000, 20, "all of them")
+    assert len(events(admin, principal=who, pageSize=1000)) <= 2 * 60
+
+
+def test_d16_no_secret_is_in_any_row(admin, rest, lake, name):
+    credential, theirs, who = somebody(lake, "CATALOG_MANAGE_CONTENT")
+    rest.ok("POST", "/namespaces", json={"namespace": [name]})
+    config = theirs.ok("POST", f"/namespaces/{name}/tables", json={"name": "t", "schema": SCHEMA}, headers=DELEGATE)["config"]
+    rotated = Admin(theirs).ok("POST", f"/principals/{who}/rotate")["credentials"]["clientSecret"]
+    theirs.ask_token({"grant_type": "client_credentials", "client_id": credential[0], "client_secret": "a-guessed-secret"})
+    theirs.call("GET", "/namespaces")
+    one(admin, operation="RotateCredentials", object=who)
+    text, token = "", ""
+    while token is not None:
+        page = admin.ok("GET", "/audit", params={"pageSize": 1000, "pageToken": token})
+        text, token = text + json.dumps(page["events"]), page["next-page-token"]
+    for secret in (ROOT[1], READER[1], credential[1], rotated, "a-guessed-secret", config["s3.secret-access-key"], config["s3.session-token"], theirs.session.headers["Authorization"].split()[1]):
+        assert secret not in text
+
+
+def test_who_may_read_it_and_what_a_question_may_be(admin, rest, lake, name):
+    _, someone, _ = somebody(lake, "CATALOG_MANAGE_ACCESS", "CATALOG_MANAGE_CONTENT")
+    Admin(someone).fails(403, "GET", "/audit")
+    for query, word in (({"form": "1"}, "form"), ({"from": "yesterday"}, "from"), ({"to": "-1"}, "to"), ({"pageSize": "0"}, "pageSize"), ({"pageSize": "1001"}, "pageSize"),
+                        ({"pageToken": "zz"}, "pageToken")):
+        admin.fails(400, "GET", "/audit", text=word, params=query)
+    rest.ok("POST", "/namespaces", json={"namespace": [name]})
+    when = one(admin, operation="CreateNamespace", object=name)["time"]
+    assert len(events(admin, object=name, **{"from": when})) == 1 and not events(admin, object=name, to=when)
+
+
+def test_a_changes_row_is_as_durable_as_the_change(server_factory):
+    server = server_factory(environment={"FIRN_CATALOGS": "lakehouse"})
+    rest = Rest(server.catalog_url)
+    for i in range(20):
+        rest.ok("POST", "/namespaces", json={"namespace": [f"n{i}"]})
+    server.restart(signal.SIGKILL)
+    admin = Admin(Rest(server.catalog_url))
+    assert [e["object"] for e in reversed(events(admin, operation="CreateNamespace"))] == [f"n{i}" for i in range(20)]
+
+
+def test_reads_are_left_out_where_the_setting_says_so(server_factory):
+    server = server_factory("--audit-reads", "off", environment={"FIRN_CATALOGS": "lakehouse"})
+    rest = Rest(server.catalog_url)
+    rest.ok("GET", "/namespaces")
+    rest.fails(404, "NoSuchNamespaceException", "GET", "/namespaces/none")
+    admin = Admin(rest)
+    one(admin, operation="LoadNamespace", outcome="not found")
+    assert not events(admin, outcome="ok", operation="ListNamespaces")
