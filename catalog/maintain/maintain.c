@@ -71,14 +71,27 @@ static void round_ends(struct round *r, const struct maintain *m)
 
 /* ---- references ---- */
 
+static struct err deletes_metadata(struct maintain *m, struct str uuid, bool *ret)
+{
+    CLEANUP(view_closep) struct rows *view = NULL;
+    struct ref_table t = { .deletes_metadata = false };
+
+    TRY(view_open(m->options.store->meta, &view));
+    const struct err e = ref_table_get(view, uuid, &t);
+    *ret = e.code == ERR_OK && t.deletes_metadata;
+    return e.code == ERR_NOT_FOUND ? OK : e;
+}
+
 /* Metadata files have no grace: they go as soon as it is known that they may. */
 static struct err delete_metadata(struct maintain *m, struct str uuid)
 {
+    bool is_asked = false;
     const struct deletion_rule rule = { .files_max = LIMIT_PAGE, .is_metadata_only = true };
     struct deletion_cursor cursor = { .len = 0 };
     struct deletion_result result;
 
-    return deletion_step(m->options.store, uuid, &rule, &cursor, &result);
+    TRY(deletes_metadata(m, uuid, &is_asked));
+    return is_asked ? deletion_step(m->options.store, uuid, &rule, &cursor, &result) : OK;
 }
 
 struct err maintain_index_step(struct maintain *m, bool *ret_more)
@@ -141,16 +154,31 @@ static struct err removes_orphans(struct maintain *m, struct str uuid, bool *ret
 
     TRY(view_open(m->options.store->meta, &view));
     const struct err e = ref_table_get(view, uuid, &t);
-    *ret = e.code == ERR_OK && (t.removes_orphans || m->options.removes_orphans);
+    *ret = e.code == ERR_OK && (t.removes_orphans || m->options.removes_orphans)
+        && clock_now_ms() - t.orphans_ms >= ORPHAN_ROUND_MS;
     return e.code == ERR_NOT_FOUND ? OK : e;
+}
+
+static struct err scanned_fn(struct txn *txn, void *arg)
+{
+    const struct str *uuid = arg;
+    struct ref_table t;
+    const struct err e = ref_table_get(txn_rows(txn), *uuid, &t);
+
+    if (e.code == ERR_NOT_FOUND) return OK;
+    TRY(e);
+    t.orphans_ms = clock_now_ms();
+    return ref_table_put(txn, *uuid, &t);
 }
 
 static struct err scan_orphans(struct maintain *m)
 {
     const struct orphan_rule rule = { .removes = true };
-    const struct err e = orphan_scan_step(m->options.store, &m->orphans, &rule);
+    struct str uuid = str_from_z(m->orphans.uuid);
+    struct err e = orphan_scan_step(m->options.store, &m->orphans, &rule);
 
     if (e.code == ERR_OK && !m->orphans.is_end) return OK;
+    if (e.code == ERR_OK) e = meta_run(m->options.store->meta, scanned_fn, &uuid);
     if (m->orphans.removed_files)
         LOG_INFO("orphans removed", STRF("table", m->orphans.uuid), U64("files", m->orphans.removed_files),
                  U64("bytes", m->orphans.removed_bytes));

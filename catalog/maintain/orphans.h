@@ -15,6 +15,8 @@
 
 #define ORPHAN_AGE_MIN_MS (7LL * 86400000) /* longer than any writer keeps files before it commits them */
 
+#define ORPHAN_ROUND_MS 86400000LL /* a table is gone through by itself once a day: it is a listing of all its files */
+
 struct orphan_rule {
     int64_t older_than_ms; /* for what counts as removable; raised to ORPHAN_AGE_MIN_MS */
     bool removes;

@@ -207,6 +207,7 @@ struct err ref_table_get(struct rows *r, struct str uuid, struct ref_table *ret)
         .queued_bytes = number_of(json, "queued-bytes"),
         .expired_ms = (int64_t)number_of(json, "expired-ms"),
         .expired = number_of(json, "expired"),
+        .orphans_ms = (int64_t)number_of(json, "orphans-ms"),
     };
     counts_from(json_object_get(json, "live-files"), ret->live_files);
     counts_from(json_object_get(json, "live-bytes"), ret->live_bytes);
@@ -219,13 +220,14 @@ struct err ref_table_put(struct txn *txn, struct str uuid, const struct ref_tabl
 {
     CLEANUP(json_freep)
     json_t *json = json_pack(
-        "{s:I, s:I, s:I, s:b, s:b, s:b, s:I, s:o, s:o, s:I, s:I, s:I, s:I, s:o*}", "turn",
+        "{s:I, s:I, s:I, s:b, s:b, s:b, s:I, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:o*}", "turn",
         (json_int_t)t->turn, "known", (json_int_t)t->known, "known-ms", (json_int_t)t->known_ms, "gc",
         t->has_gc, "deletes-metadata", t->deletes_metadata, "removes-orphans", t->removes_orphans, "grace-ms",
         (json_int_t)t->grace_ms, "live-files", counts_of(t->live_files), "live-bytes",
         counts_of(t->live_bytes), "queued-files", (json_int_t)t->queued_files, "queued-bytes",
         (json_int_t)t->queued_bytes, "expired-ms", (json_int_t)t->expired_ms, "expired",
-        (json_int_t)t->expired, "why", t->why[0] ? json_of_str(str_from_z(t->why)) : NULL);
+        (json_int_t)t->expired, "orphans-ms", (json_int_t)t->orphans_ms, "why",
+        t->why[0] ? json_of_str(str_from_z(t->why)) : NULL);
     return entity_put(txn, SPACE_REF_TABLES, uuid, json);
 }
 

@@ -77,6 +77,7 @@ struct ref_table {
     uint64_t queued_files, queued_bytes;
     int64_t expired_ms;    /* when the server last took snapshots out of it; 0: never */
     uint64_t expired;      /* how many then */
+    int64_t orphans_ms;    /* when its places were last gone through for orphans by themselves; 0: never */
     char why[256];         /* why it is not complete; empty: it is */
 };
 /* ERR_NOT_FOUND: nothing is known of it. */

@@ -45,6 +45,7 @@
 #define LIMIT_AVRO_DEPTH 64          /* of values in values, which only a schema that names itself can exceed; manifests have 6 */
 #define LIMIT_AVRO_STRING (8 * KIB)  /* of a string that is taken: a URL of a key of 1,024 bytes, each escaped, with room */
 #define LIMIT_AVRO_RECORDS 10000000  /* of a file: a thousandfold bomb of equal entries is not to become as many rows */
+
 /* ---- files of tables: catalog/refs, catalog/maintain ---- */
 #define LIMIT_REF_SLICE 180          /* edges of one transaction: each is up to five rows, and there may be LIMIT_TXN_ROWS */
 #define LIMIT_REF_NOTES 256          /* commits of one table that are worked in at once: each may be a metadata file to read */
