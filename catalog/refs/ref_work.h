@@ -24,6 +24,7 @@ struct ref_work {
     bool is_gone;
     struct commit_note notes[LIMIT_REF_NOTES];
     size_t note_count;
+    struct str newest;      /* the metadata that is current, as of the notes */
     struct ref_set wanted;  /* what the newest metadata names; empty when gone */
     struct ref_table props; /* of its properties: what they allow */
     bool is_news;           /* what is wrong with its metadata was not known before */

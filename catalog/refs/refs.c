@@ -23,24 +23,35 @@ static struct err no_memory(void)
 
 /* ---- what there is to do ---- */
 
-/* Up to the first that says that the table was gone: what came after is another round's. */
+static struct err keep_note(struct ref_work *w, const struct commit_note *note)
+{
+    struct commit_note *kept = &w->notes[w->note_count];
+
+    *kept = *note;
+    kept->metadata_location = w->newest;
+    kept->dropped.names = arena_str(w->arena, note->dropped.names);
+    w->is_gone = note->is_gone;
+    w->note_count++;
+    return kept->dropped.names.data ? OK : no_memory();
+}
+
+/* The first LIMIT_REF_NOTES, and of those behind the newest metadata alone: what is named now is what that says, and what the others let go is another round's. All up to the first that says that the
+ * table was gone. */
 static struct err read_notes(struct ref_work *w, struct rows *view)
 {
     struct rows_scan scan;
+    struct commit_note note;
     struct str key, value;
     struct err e = OK;
 
     rows_scan_begin(&scan, view, SPACE_REF_COMMITS, w->uuid, false);
-    while (e.code == ERR_OK && w->note_count < LIMIT_REF_NOTES && !w->is_gone
-           && rows_scan_next(&scan, &key, &value) && str_starts(key, w->uuid)) {
-        struct commit_note *note = &w->notes[w->note_count];
-        e = commit_note_decode(key, value, note);
-        if (e.code != ERR_OK) break;
-        note->metadata_location = arena_str(w->arena, note->metadata_location);
-        note->dropped.names = arena_str(w->arena, note->dropped.names);
-        if (!note->metadata_location.data || !note->dropped.names.data) e = no_memory();
-        w->is_gone = note->is_gone;
-        w->note_count++;
+    while (e.code == ERR_OK && !w->is_gone && rows_scan_next(&scan, &key, &value)
+           && str_starts(key, w->uuid)) {
+        e = commit_note_decode(key, value, &note);
+        if (e.code != ERR_OK || (note.is_gone && w->note_count == LIMIT_REF_NOTES)) break;
+        w->newest = arena_str(w->arena, note.metadata_location);
+        if (!w->newest.data) e = no_memory();
+        else if (w->note_count < LIMIT_REF_NOTES) e = keep_note(w, &note);
     }
     if (e.code == ERR_OK) e = scan.err;
     rows_scan_done(&scan);
@@ -139,7 +150,7 @@ static struct err read_metadata(struct ref_work *w, struct str location, struct 
     return ref_metadata_names(metadata, location, names, ret);
 }
 
-/* What a commit let go, by its own note: held, so that it is released like anything else. */
+/* What a commit let go, by its own note: held, so that it is released like anything else. What cannot be told to be ours is passed over: nothing names it any more. */
 static struct err hold_dropped(struct ref_work *w, const struct commit_note *note, struct arena *arena)
 {
     struct str names = note->dropped.names, url, place;
@@ -148,8 +159,9 @@ static struct err hold_dropped(struct ref_work *w, const struct commit_note *not
 
     if (!set.files) return no_memory();
     while (commit_name_next(&names, &kind, &url)) {
-        TRY(ref_place(url, arena, &place));
-        if (place.len == 0) continue;
+        const struct err e = ref_place(url, arena, &place);
+        if (e.code == ERR_NO_MEMORY) return e;
+        if (e.code != ERR_OK || place.len == 0) continue;
         const enum ref_kind ours = kind == COMMIT_LIST ? REF_LIST
             : kind == COMMIT_MANIFEST                  ? REF_MANIFEST
                                                        : REF_STATISTICS;
@@ -172,24 +184,24 @@ static struct err hold_before(struct ref_work *w, const struct commit_note *befo
 }
 
 /* A state that another has followed: its metadata file, and what went with the commit that made it. */
-static struct err hold_note(struct ref_work *w, size_t i)
+static struct err hold_note(struct ref_work *w, const struct commit_note *note)
 {
     CLEANUP(arena_freep) struct arena *arena = arena_new(LIMIT_REST_ARENA);
     struct str place;
 
     if (!arena) return no_memory();
-    TRY(ref_place(w->notes[i].metadata_location, arena, &place));
+    TRY(ref_place(note->metadata_location, arena, &place));
     struct ref_file file = ref_file_at(REF_METADATA, place, 0);
     TRY(hold_all(w, &(struct ref_set){ .files = &file, .count = 1 }));
-    if (i > 0 && w->notes[i].dropped.is_more) TRY(hold_before(w, &w->notes[i - 1], arena));
-    return hold_dropped(w, &w->notes[i], arena);
+    if (note->dropped.is_more && note > w->notes) TRY(hold_before(w, note - 1, arena));
+    return hold_dropped(w, note, arena);
 }
 
 static struct err hold_metadata(struct ref_work *w)
 {
     if (w->note_count == 0 || w->is_gone) return OK;
-    TRY(read_metadata(w, w->notes[w->note_count - 1].metadata_location, w->arena, true, &w->wanted));
-    for (size_t i = 0; i < w->note_count; i++) TRY(hold_note(w, i));
+    TRY(read_metadata(w, w->newest, w->arena, true, &w->wanted));
+    for (size_t i = 0; i < w->note_count; i++) TRY(hold_note(w, &w->notes[i]));
     return hold_all(w, &w->wanted);
 }
 
@@ -247,7 +259,7 @@ static struct err finish_fn(struct txn *txn, void *arg)
 }
 
 struct forgetting {
-    struct str uuid;
+    const struct ref_work *work;
     size_t count; /* out */
 };
 
@@ -255,13 +267,16 @@ struct forgetting {
 static struct err forget_queue_fn(struct txn *txn, void *arg)
 {
     struct forgetting *f = arg;
+    const struct str uuid = f->work->uuid;
+    struct ref_change c = { .txn = txn, .uuid = uuid };
     struct rows_scan scan;
     struct str key, value;
     uint8_t keys[LIMIT_REF_SLICE][REF_PAIR];
     size_t count = 0;
 
-    rows_scan_begin(&scan, txn_rows(txn), SPACE_REF_QUEUE, f->uuid, false);
-    while (count < LIMIT_REF_SLICE && rows_scan_next(&scan, &key, &value) && str_starts(key, f->uuid)
+    TRY(ref_change_begin(&c, f->work->turn));
+    rows_scan_begin(&scan, txn_rows(txn), SPACE_REF_QUEUE, uuid, false);
+    while (count < LIMIT_REF_SLICE && rows_scan_next(&scan, &key, &value) && str_starts(key, uuid)
            && key.len == REF_PAIR)
         memcpy(keys[count++], key.data, REF_PAIR);
     const struct err e = scan.err;
@@ -274,7 +289,7 @@ static struct err forget_queue_fn(struct txn *txn, void *arg)
 
 static struct err forget_queue(struct ref_work *w)
 {
-    struct forgetting f = { .uuid = w->uuid, .count = LIMIT_REF_SLICE };
+    struct forgetting f = { .work = w, .count = LIMIT_REF_SLICE };
 
     while (f.count == LIMIT_REF_SLICE) TRY(meta_run_freeing(w->store->meta, forget_queue_fn, &f));
     return OK;
