@@ -276,8 +276,7 @@ static struct err not_there(const struct request *req)
 
     if (s->table.len)
         return err_fail(ERR_NO_SUCH_TABLE, "Table does not exist: %.*s.%.*s", STR_ARG(ns), STR_ARG(s->table));
-    if (s->ns.count)
-        return err_fail(ERR_NO_SUCH_NAMESPACE, "Namespace does not exist: %.*s", STR_ARG(ns));
+    if (s->ns.count) return err_fail(ERR_NO_SUCH_NAMESPACE, "Namespace does not exist: %.*s", STR_ARG(ns));
     return err_fail(ERR_NO_SUCH_WAREHOUSE, "Unable to find warehouse %.*s", STR_ARG(s->catalog));
 }
 
