@@ -48,6 +48,7 @@ struct server {
     struct iam *iam;
     struct s3 *s3;
     struct iceberg *iceberg;
+    enum maintain_expire expire;
     struct maintain *maintain;
     struct manage *manage;
     struct audit_log *audit;
@@ -195,32 +196,17 @@ static struct err ensure_all(struct server *s)
 
 /* ---- what runs beside ---- */
 
-static struct err expire_mode(struct str text, enum maintain_expire *ret)
-{
-    static const char *const modes[] = { [MAINTAIN_EXPIRE_OFF] = "off",
-                                         [MAINTAIN_EXPIRE_PROPERTIES] = "properties",
-                                         [MAINTAIN_EXPIRE_ALL] = "all" };
-
-    for (int i = 0; i < 3; i++) {
-        if (!str_is(text, modes[i])) continue;
-        *ret = (enum maintain_expire)i;
-        return OK;
-    }
-    return err_fail(ERR_INVALID, "setting 'expire-snapshots' must be off, properties or all, not '%.*s'",
-                    STR_ARG(text));
-}
-
 static struct err open_maintenance(struct server *s)
 {
-    struct maintain_options o = {
+    const struct maintain_options o = {
         .store = &s->store,
         .interval_s = s->config->maintenance_interval_s,
         .grace_s = s->config->expire_grace_s,
+        .expire = s->expire,
         .removes_orphans = s->config->remove_orphans,
         .rate = s->config->maintenance_rate,
     };
 
-    TRY(expire_mode(s->config->expire_snapshots, &o.expire));
     return maintain_new(&o, &s->maintain);
 }
 
@@ -397,19 +383,30 @@ static void raise_file_limit(void)
     if (setrlimit(RLIMIT_NOFILE, &limit) != 0) LOG_WARN("the limit of open files could not be raised");
 }
 
+/* Settings that are one of some words: wrong ones stop the start before anything is made. */
+static struct err read_words(struct server *s)
+{
+    const struct config *c = s->config;
+    enum log_level level;
+
+    if (!log_level_from(c->log_level, &level))
+        return err_fail(ERR_INVALID, "setting 'log-level' must be error, warn, info or debug, not '%.*s'",
+                        STR_ARG(c->log_level));
+    log_set_level(level);
+    if (maintain_expire_from(c->expire_snapshots, &s->expire)) return OK;
+    return err_fail(ERR_INVALID, "setting 'expire-snapshots' must be off, properties or all, not '%.*s'",
+                    STR_ARG(c->expire_snapshots));
+}
+
 struct err serve(const struct config *config)
 {
     CLEANUP(arena_freep) struct arena *arena = arena_new(1 * MIB);
     struct server s = { .config = config, .arena = arena };
-    enum log_level level;
     sigset_t stop;
     int number = 0;
 
     if (!arena) return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
-    if (!log_level_from(config->log_level, &level))
-        return err_fail(ERR_INVALID, "setting 'log-level' must be error, warn, info or debug, not '%.*s'",
-                        STR_ARG(config->log_level));
-    log_set_level(level);
+    TRY(read_words(&s));
     raise_file_limit();
     hide_memory();
     block_signals(&stop);

@@ -124,27 +124,72 @@ static struct err read_again(struct maintain *m, struct str uuid)
     return e.code == ERR_CONFLICT ? OK : e;
 }
 
-/* A table that refuses, and one that others change all the time, is met again in the next round. */
-static struct err expire_some(struct maintain *m, const struct walked *table, struct arena *arena)
+bool maintain_expire_from(struct str text, enum maintain_expire *ret)
+{
+    static const char *const words[] = { [MAINTAIN_EXPIRE_OFF] = "off",
+                                         [MAINTAIN_EXPIRE_PROPERTIES] = "properties",
+                                         [MAINTAIN_EXPIRE_ALL] = "all" };
+
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (!str_is(text, words[i])) continue;
+        *ret = (enum maintain_expire)i;
+        return true;
+    }
+    return false;
+}
+
+/* The nearest namespace that says it, else the server's. */
+static struct err expire_mode(struct maintain *m, const struct walked *table, struct arena *arena,
+                              enum maintain_expire *ret)
+{
+    CLEANUP(view_closep) struct rows *view = NULL;
+    struct catalog_row catalog;
+    struct ns_path path = table->ident.ns;
+
+    *ret = m->options.expire;
+    TRY(view_open(m->options.store->meta, &view));
+    TRY(catalog_row_get(view, table->catalog, arena, &catalog));
+    for (; path.count > 0; path.count--) {
+        struct ns_row ns;
+        TRY(ns_row_get(view, catalog.id, &path, arena, &ns));
+        const json_t *said = json_object_get(json_object_get(ns.json, "properties"), "firn.expire-snapshots");
+        if (maintain_expire_from(json_str(said), ret)) return OK;
+    }
+    return OK;
+}
+
+/* Met again in the next round, if at all: the table refuses, others change it all the time, or it has gone under the walk. */
+static bool is_for_another_time(struct err e)
+{
+    return e.code == ERR_INVALID || e.code == ERR_COMMIT_FAILED || e.code == ERR_NO_SUCH_TABLE
+        || e.code == ERR_NO_SUCH_NAMESPACE || e.code == ERR_NO_SUCH_WAREHOUSE;
+}
+
+static struct err try_expire(struct maintain *m, const struct walked *table, struct arena *arena)
 {
     struct expire_report report;
+    enum maintain_expire mode;
+
+    TRY(expire_mode(m, table, arena, &mode));
+    if (mode == MAINTAIN_EXPIRE_OFF) return OK;
     const struct expire_request request = {
         .catalog = table->catalog,
         .ident = table->ident,
         .older_than_ms = -1,
         .keep = -1,
-        .is_asked_only = m->options.expire == MAINTAIN_EXPIRE_PROPERTIES,
+        .is_asked_only = mode == MAINTAIN_EXPIRE_PROPERTIES,
         .who = &server_actor,
     };
+    return expire_table(m->options.store, &request, arena, &report);
+}
 
-    if (m->options.expire == MAINTAIN_EXPIRE_OFF) return OK;
-    const struct err e = expire_table(m->options.store, &request, arena, &report);
-    if (e.code == ERR_NO_SUCH_TABLE || e.code == ERR_COMMIT_FAILED) return OK;
-    if (e.code == ERR_INVALID) {
-        LOG_DEBUG("a table's snapshots do not expire", STRV("table", table->ident.name), ERRF(e));
-        return OK;
-    }
-    return e;
+static struct err expire_some(struct maintain *m, const struct walked *table, struct arena *arena)
+{
+    const struct err e = try_expire(m, table, arena);
+
+    if (!is_for_another_time(e)) return e;
+    LOG_DEBUG("a table's snapshots do not expire now", STRV("table", table->ident.name), ERRF(e));
+    return OK;
 }
 
 static struct err removes_orphans(struct maintain *m, struct str uuid, bool *ret)

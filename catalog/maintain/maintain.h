@@ -15,12 +15,14 @@
 #include "catalog/commit/catalog.h"
 
 enum maintain_expire { MAINTAIN_EXPIRE_OFF, MAINTAIN_EXPIRE_PROPERTIES, MAINTAIN_EXPIRE_ALL };
+/* "off", "properties", "all". */
+bool maintain_expire_from(struct str text, enum maintain_expire *ret);
 
 struct maintain_options {
     struct store *store;
     uint64_t interval_s;          /* 0: tables are walked and files deleted only by hand */
     uint64_t grace_s;             /* between the commit that lets go of a file and its deletion; firn.expire-grace-ms of a table comes before it */
-    enum maintain_expire expire;  /* whose snapshots go by themselves */
+    enum maintain_expire expire;  /* whose snapshots go by themselves; the property firn.expire-snapshots of the nearest namespace comes before it */
     bool removes_orphans;         /* of all tables, not only those that ask for it */
     uint64_t rate;                /* files a second */
 };

@@ -398,6 +398,44 @@ TEST(snapshots_expire_by_themselves_only_where_that_is_asked_for)
     }
 }
 
+static void say_in_namespace(struct lake *l, const char *word)
+{
+    const struct ns_path n = lake_ident().ns;
+    CLEANUP(json_freep) json_t *updates = json_pack("{s:s}", "firn.expire-snapshots", word);
+    json_t *changed = NULL;
+
+    CHECK_OK(ns_set_properties(&l->store, STR("lake"), &n, updates, NULL, &lake_actor, &changed));
+    json_decref(changed);
+}
+
+TEST(a_namespace_may_say_otherwise_than_the_server)
+{
+    static const struct {
+        enum maintain_expire server;
+        const char *word;
+        int64_t left;
+    } rows[] = {
+        { MAINTAIN_EXPIRE_OFF, "all", 1 },
+        { MAINTAIN_EXPIRE_ALL, "off", 2 },
+        { MAINTAIN_EXPIRE_ALL, "properties", 2 },
+        { MAINTAIN_EXPIRE_ALL, "nonsense", 1 },
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct lake l;
+        lake_open(&l);
+        clock_set_offset_ms(-10 * DAY_MS);
+        two_snapshots(&l);
+        clock_set_offset_ms(0);
+        say_in_namespace(&l, rows[i].word);
+        rounds(&l, rows[i].server, false);
+        if (snapshots_of(&l) != rows[i].left)
+            test_fail(__FILE__, __LINE__, "%s: wanted %lld snapshots, got %lld", rows[i].word,
+                      (long long)rows[i].left, (long long)snapshots_of(&l));
+        lake_close(&l);
+    }
+}
+
 TEST(the_background_removes_orphans_of_tables_that_ask_for_it)
 {
     struct lake l;

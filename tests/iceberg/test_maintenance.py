@@ -1,12 +1,13 @@
 """What becomes of a table's files: PyIceberg writes, deletes, overwrites and expires; the server takes away what nothing needs any more, and nothing else."""
 import concurrent.futures
 import datetime
+import subprocess
 import uuid
 
 import pyarrow
 import pytest
 
-from firn_server import wait_for
+from firn_server import BINARY, wait_for
 from iceberg_helpers import OUTSIDER, READER, Rest, open_catalog
 from table_files import files_in_store, files_needed
 
@@ -249,3 +250,27 @@ def test_a_whole_namespace_at_once(quick, own, tables):
     assert [(t["name"], len(t["snapshots"])) for t in answer["tables"]] == [("a", 2), ("b", 2)] and answer["more"] is False
     assert [len(t.refresh().snapshots()) for t in made] == [1, 1]
     assert own.call("POST", "expire", catalog="nowhere", json={}).status_code == 404
+
+
+def test_a_wrong_word_stops_the_start_before_anything_is_made(tmp_path):
+    done = subprocess.run([BINARY, "serve", "--data", str(tmp_path / "data"), "--expire-snapshots", "sometimes"], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode != 0 and "'expire-snapshots'" in done.stderr and "'sometimes'" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_namespace_says_whether_its_snapshots_expire(quick, own, tables):
+    table = tables()
+    for i in range(3):
+        table.append(rows(i))
+    snapshots = len(table.snapshots())
+    open_catalog(quick).update_namespace_properties(table.name()[:-1], updates={"firn.expire-snapshots": "off"})
+    with table.transaction() as change:
+        change.set_properties({"history.expire.max-snapshot-age-ms": "1"})
+    other = tables("other", **{"history.expire.max-snapshot-age-ms": "1"})
+    open_catalog(quick).create_namespace((*table.name()[:-1], "inner"), properties={"firn.expire-snapshots": "properties"})
+    inner = open_catalog(quick).create_table((*table.name()[:-1], "inner", "t"), schema=rows(0).schema, properties={"history.expire.max-snapshot-age-ms": "1"})
+    for i in range(3):
+        inner.append(rows(i))
+        other.append(rows(i))
+    wait_for(lambda: len(inner.refresh().snapshots()) == 1, what="the inner namespace's table")
+    assert len(table.refresh().snapshots()) == snapshots and len(other.refresh().snapshots()) == 3
