@@ -5,6 +5,7 @@
 
 #include "catalog/refs/lake_test.h"
 #include "storage/base/thread.h"
+#include "storage/object/bucket.h"
 #include "tests/unit/test.h"
 
 static struct ns_path path_of(const char *text)
@@ -49,7 +50,8 @@ static struct str walk_all(struct lake *l, struct walk *w)
 
 static void more_tables(struct lake *l)
 {
-    CHECK_OK(catalog_ensure(&l->store, STR("second"), STR("s3://lake/second"), &lake_actor));
+    CHECK_OK(bucket_create(&l->store, STR("second"), STR("root"), STR_NONE));
+    CHECK_OK(catalog_ensure(&l->store, STR("second"), STR("s3://second"), &lake_actor));
     make(l, "second", "x", "b");
     make(l, "second", "x", "a");
     make(l, "lake", "empty", "gone");
