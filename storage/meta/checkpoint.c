@@ -31,8 +31,8 @@
 
 /* ---- positions ---- */
 
-static struct err position_write(struct lmdb_txn *w, const struct meta *m, const struct journal_position *p,
-                                 uint64_t durable)
+static struct err position_write(struct lmdb_txn *w, const struct embedded *m,
+                                 const struct journal_position *p, uint64_t durable)
 {
     uint8_t out[POSITION_BYTES];
 
@@ -46,7 +46,7 @@ static struct err position_write(struct lmdb_txn *w, const struct meta *m, const
     return lmdb_put_position(w, POSITION_NAME, str_of(out, sizeof(out)));
 }
 
-static struct err position_parse(struct meta *m, struct str value, struct journal_position *ret,
+static struct err position_parse(struct embedded *m, struct str value, struct journal_position *ret,
                                  uint64_t *ret_durable)
 {
     const uint8_t *in = (const uint8_t *)value.data;
@@ -64,7 +64,7 @@ static struct err position_parse(struct meta *m, struct str value, struct journa
     return OK;
 }
 
-struct err checkpoint_position_read(struct meta *m, bool *ret_found, struct journal_position *ret,
+struct err checkpoint_position_read(struct embedded *m, bool *ret_found, struct journal_position *ret,
                                     uint64_t *ret_durable)
 {
     struct lmdb_txn *t;
@@ -79,7 +79,7 @@ struct err checkpoint_position_read(struct meta *m, bool *ret_found, struct jour
     return e;
 }
 
-struct err checkpoint_position_begin(struct meta *m)
+struct err checkpoint_position_begin(struct embedded *m)
 {
     struct lmdb_txn *w;
 
@@ -95,7 +95,7 @@ static struct str live_name(uint32_t id, char out[32])
     return str_of(out, (size_t)snprintf(out, 32, "segment/%08x", id));
 }
 
-static struct err live_read(struct meta *m, struct lmdb_txn *t, uint32_t id)
+static struct err live_read(struct embedded *m, struct lmdb_txn *t, uint32_t id)
 {
     char name[32];
     struct str value;
@@ -113,7 +113,7 @@ static struct err live_read(struct meta *m, struct lmdb_txn *t, uint32_t id)
     return OK;
 }
 
-struct err checkpoint_live_read(struct meta *m)
+struct err checkpoint_live_read(struct embedded *m)
 {
     struct lmdb_txn *t;
     struct err e = OK;
@@ -126,7 +126,7 @@ struct err checkpoint_live_read(struct meta *m)
     return e;
 }
 
-static struct err live_write(struct lmdb_txn *w, struct meta *m)
+static struct err live_write(struct lmdb_txn *w, struct embedded *m)
 {
     struct segment_live live;
     char name[32];
@@ -143,19 +143,19 @@ static struct err live_write(struct lmdb_txn *w, struct meta *m)
 
 /* ---- the freeze ---- */
 
-static bool is_over(const struct meta *m)
+static bool is_over(const struct embedded *m)
 {
     return memtable_bytes(m->active) >= m->options.checkpoint_rows_bytes
         || journal_bytes_appended(m->journal) - m->bytes_at_freeze >= m->options.checkpoint_log_bytes;
 }
 
-bool checkpoint_is_full_locked(const struct meta *m)
+bool checkpoint_is_full_locked(const struct embedded *m)
 {
     return m->frozen.table && !m->is_stopped && !m->options.is_checkpoint_manual && is_over(m);
 }
 
 /* Tell those who wait for a checkpoint. */
-static void failed_locked(struct meta *m, struct err e)
+static void failed_locked(struct embedded *m, struct err e)
 {
     m->checkpoint_failure = err_keep(e, m->checkpoint_why, sizeof(m->checkpoint_why));
     m->checkpoints_failed++;
@@ -163,7 +163,7 @@ static void failed_locked(struct meta *m, struct err e)
     cond_broadcast(&m->has_checkpointed);
 }
 
-static void freeze_locked(struct meta *m)
+static void freeze_locked(struct embedded *m)
 {
     assert(mutex_is_held(&m->queue_lock));
     struct memtable *fresh = m->spare ? m->spare : memtable_new();
@@ -187,7 +187,7 @@ static void freeze_locked(struct meta *m)
     cond_signal(&m->has_frozen);
 }
 
-void checkpoint_freeze_if_due_locked(struct meta *m)
+void checkpoint_freeze_if_due_locked(struct embedded *m)
 {
     if (m->frozen.table || m->is_stopped) return;
     if (journal_position(m->journal).batch == m->batch_at_freeze && !memtable_rows(m->active)) {
@@ -215,7 +215,7 @@ static struct err slice_fill(struct lmdb_txn *w, struct memtable_cursor *c, bool
     return OK;
 }
 
-static bool is_closing(struct meta *m)
+static bool is_closing(struct embedded *m)
 {
     mutex_lock(&m->queue_lock);
     const bool is_it = m->is_closing;
@@ -223,7 +223,7 @@ static bool is_closing(struct meta *m)
     return is_it;
 }
 
-static struct err carry(struct meta *m, const struct frozen *f, struct memtable_tree tree)
+static struct err carry(struct embedded *m, const struct frozen *f, struct memtable_tree tree)
 {
     struct memtable_cursor c;
     uint64_t rows = 0;
@@ -246,7 +246,7 @@ static struct err carry(struct meta *m, const struct frozen *f, struct memtable_
     return OK;
 }
 
-static void drop_frozen(struct meta *m)
+static void drop_frozen(struct embedded *m)
 {
     mutex_lock(&m->queue_lock);
     mutex_lock(&m->views_lock);
@@ -269,7 +269,7 @@ static void drop_frozen(struct meta *m)
 }
 
 /* Carry what is frozen. On success it is dropped. */
-static struct err checkpoint(struct meta *m)
+static struct err checkpoint(struct embedded *m)
 {
     const struct frozen f = m->frozen; /* only this thread ends it */
     struct memtable_root *root = memtable_root_take(f.table);
@@ -286,19 +286,19 @@ static struct err checkpoint(struct meta *m)
 
 /* ---- the thread ---- */
 
-static void failed(struct meta *m, struct err e)
+static void failed(struct embedded *m, struct err e)
 {
     const bool may_pass = e.code == ERR_NO_SPACE || e.code == ERR_NO_MEMORY || e.code == ERR_CLOSED;
 
     mutex_lock(&m->queue_lock);
     failed_locked(m, e);
     mutex_unlock(&m->queue_lock);
-    if (!may_pass) meta_stop(m, e.why);
+    if (!may_pass) embedded_stop(m, e.why);
     else if (e.code != ERR_CLOSED) LOG_WARN("a checkpoint failed and is tried again", ERRF(e));
 }
 
 /* Wait until something is frozen, or a pause is over. False: the end. */
-static bool wait_for_frozen(struct meta *m, bool is_paused, bool is_watching)
+static bool wait_for_frozen(struct embedded *m, bool is_paused, bool is_watching)
 {
     const uint64_t deadline = clock_mono_ms() + RETRY_MS;
     bool is_in_time = true;
@@ -315,7 +315,7 @@ static bool wait_for_frozen(struct meta *m, bool is_paused, bool is_watching)
     return goes_on;
 }
 
-static bool has_frozen(struct meta *m)
+static bool has_frozen(struct embedded *m)
 {
     mutex_lock(&m->queue_lock);
     const bool has_one = m->frozen.table && !m->is_stopped;
@@ -325,7 +325,7 @@ static bool has_frozen(struct meta *m)
 
 void checkpoint_main(void *meta)
 {
-    struct meta *m = meta;
+    struct embedded *m = meta;
     bool is_paused = false, is_watching = false;
 
     while (wait_for_frozen(m, is_paused, is_watching)) {
@@ -341,7 +341,7 @@ void checkpoint_main(void *meta)
     }
 }
 
-void checkpoint_ask(struct meta *m)
+void checkpoint_ask(struct embedded *m)
 {
     mutex_lock(&m->queue_lock);
     m->is_freeze_wanted = true;
@@ -349,8 +349,9 @@ void checkpoint_ask(struct meta *m)
     mutex_unlock(&m->queue_lock);
 }
 
-struct err meta_checkpoint(struct meta *m)
+struct err embedded_checkpoint(struct meta *meta)
 {
+    struct embedded *m = embedded_of(meta);
     const uint64_t wanted = atomic_load(&m->published);
     struct err e = OK;
 

@@ -18,19 +18,20 @@
 #include "storage/meta/embedded.h"
 
 /* Of the committer, between batches, with queue_lock held. */
-void checkpoint_freeze_if_due_locked(struct meta *m);
+void checkpoint_freeze_if_due_locked(struct embedded *m);
 /* Have one made soon, if there is anything to carry. Does not wait. */
-void checkpoint_ask(struct meta *m);
+void checkpoint_ask(struct embedded *m);
 /* Both memtables are full: nothing can be run until a checkpoint is done. */
-bool checkpoint_is_full_locked(const struct meta *m);
+bool checkpoint_is_full_locked(const struct embedded *m);
 
 void checkpoint_main(void *meta); /* the thread */
+struct err embedded_checkpoint(struct meta *m); /* meta_checkpoint */
 
 /* What LMDB keeps of the journal. *ret_durable: the highest batch that was known durable then. A store without one: *ret_found is false. */
-struct err checkpoint_position_read(struct meta *m, bool *ret_found, struct journal_position *ret, uint64_t *ret_durable);
+struct err checkpoint_position_read(struct embedded *m, bool *ret_found, struct journal_position *ret, uint64_t *ret_durable);
 /* For a new store: remember which journal is its own, before there is one. */
-struct err checkpoint_position_begin(struct meta *m);
+struct err checkpoint_position_begin(struct embedded *m);
 /* Tell the segments what lives in them, as the last checkpoint knew it. */
-struct err checkpoint_live_read(struct meta *m);
+struct err checkpoint_live_read(struct embedded *m);
 
 #endif

@@ -23,7 +23,7 @@
 
 /* One batch. */
 struct run {
-    struct meta *m;
+    struct embedded *m;
     struct batch *batch;
     struct rows_sources from;
     struct memtable_root *frozen;
@@ -65,7 +65,7 @@ static struct meta_work *list_pop(struct work_list *l)
 
 /* ---- submitting ---- */
 
-static struct err enqueue(struct meta *m, struct meta_work *work)
+static struct err enqueue(struct embedded *m, struct meta_work *work)
 {
     struct err e = OK;
 
@@ -85,70 +85,16 @@ static struct err enqueue(struct meta *m, struct meta_work *work)
     return e;
 }
 
-void meta_submit(struct meta *m, struct meta_work *work)
+void embedded_submit(struct meta *meta, struct meta_work *work)
 {
+    struct embedded *m = embedded_of(meta);
     struct err e = disk_admit(m, work->is_freeing);
     if (!e.code) e = txn_dry_run(m, work->fn, work->arg);
     if (!e.code) e = enqueue(m, work);
     if (e.code) work->done(work->arg, e);
 }
 
-struct waiter {
-    struct meta_work work;
-    txn_fn *fn;
-    void *arg;
-    struct mutex lock; /* guards: is_done, outcome, why */
-    struct cond done;
-    bool is_done;
-    struct err outcome;
-    char why[256];
-};
-
-static struct err waiter_fn(struct txn *txn, void *arg)
-{
-    struct waiter *w = arg;
-    return w->fn(txn, w->arg);
-}
-
-static void waiter_done(void *arg, struct err e)
-{
-    struct waiter *w = arg;
-
-    mutex_lock(&w->lock);
-    w->outcome = e.code ? err_keep(e, w->why, sizeof(w->why)) : OK;
-    w->is_done = true;
-    cond_signal(&w->done);
-    mutex_unlock(&w->lock);
-}
-
-static struct err run_and_wait(struct meta *m, txn_fn *fn, void *arg, bool is_freeing)
-{
-    struct waiter w = { .fn = fn, .arg = arg };
-
-    w.work = (struct meta_work){ .fn = waiter_fn, .done = waiter_done, .arg = &w, .is_freeing = is_freeing };
-    mutex_init(&w.lock, LOCK_META_QUEUE);
-    cond_init(&w.done);
-    meta_submit(m, &w.work);
-    mutex_lock(&w.lock);
-    while (!w.is_done) cond_wait(&w.done, &w.lock);
-    mutex_unlock(&w.lock);
-    cond_done(&w.done);
-    mutex_done(&w.lock);
-    /* The text moves from this frame to the thread's ring. */
-    return w.outcome.code ? err_fail(w.outcome.code, "%s", w.outcome.why) : OK;
-}
-
-struct err meta_run(struct meta *m, txn_fn *fn, void *arg)
-{
-    return run_and_wait(m, fn, arg, false);
-}
-
-struct err meta_run_freeing(struct meta *m, txn_fn *fn, void *arg)
-{
-    return run_and_wait(m, fn, arg, true);
-}
-
-void meta_stop(struct meta *m, const char *why)
+void embedded_stop(struct embedded *m, const char *why)
 {
     mutex_lock(&m->queue_lock);
     const bool is_first = !m->is_stopped;
@@ -165,7 +111,7 @@ void meta_stop(struct meta *m, const char *why)
 /* ---- taking work ---- */
 
 /* Move up to `most` works to m->taken: every fourth from the background, more while nothing else waits. */
-static void take_locked(struct meta *m, size_t most, size_t background_most)
+static void take_locked(struct embedded *m, size_t most, size_t background_most)
 {
     assert(mutex_is_held(&m->queue_lock));
     for (size_t n = 0, background = 0; n < most; n++) {
@@ -182,7 +128,7 @@ static void take_locked(struct meta *m, size_t most, size_t background_most)
 /* The next work of this batch; NULL: close it. */
 static struct meta_work *work_next(struct run *run)
 {
-    struct meta *m = run->m;
+    struct embedded *m = run->m;
     const size_t room = LIMIT_BATCH_TXNS - run->decided.count;
     const bool has_background_room = run->background < LIMIT_BATCH_TXNS / BACKGROUND_SHARE
         && run->background_bytes < LIMIT_BATCH_BYTES / BACKGROUND_SHARE;
@@ -203,19 +149,20 @@ enum decision { DECIDED, NO_ROOM };
 
 static enum decision decide(struct run *run, struct meta_work *w)
 {
-    struct meta *m = run->m;
-    struct txn *t = m->txn;
+    struct embedded *m = run->m;
+    struct embedded_txn *et = m->txn;
+    struct txn *t = &et->txn;
 
     run->from.active = memtable_working(m->active);
-    txn_begin(t, &run->from, run->batch, m->txn_last + 1);
+    embedded_txn_begin(et, &run->from, run->batch, m->txn_last + 1);
     if (!batch_record_begin(run->batch, t->number)) return NO_ROOM;
     struct err e = w->fn(t, w->arg);
-    if (!e.code || t->is_batch_full) e = txn_finish(t);
-    if (t->is_batch_full) {
+    if (!e.code || et->is_batch_full) e = embedded_txn_finish(et);
+    if (et->is_batch_full) {
         batch_record_undo(run->batch);
         return NO_ROOM;
     }
-    const bool is_empty = !memtable_rows(t->overlay) && !t->bodies;
+    const bool is_empty = txn_is_empty(t);
     if (!e.code && !is_empty) {
         /* Failing half-way leaves the working version spoilt: then the whole batch is rolled back. */
         run->spoilt = e = memtable_put_all(m->active, memtable_working(t->overlay));
@@ -266,7 +213,7 @@ static bool work_run(struct run *run, struct meta_work *w)
 /* What the batch's transactions read from. As with views: the frozen root first, LMDB behind it. */
 static struct err sources_take(struct run *run)
 {
-    struct meta *m = run->m;
+    struct embedded *m = run->m;
 
     mutex_lock(&m->views_lock);
     run->frozen = m->frozen.table ? memtable_root_take(m->frozen.table) : NULL;
@@ -285,7 +232,7 @@ static void sources_release(struct run *run)
 /* Append, and publish. */
 static struct err batch_commit(struct run *run)
 {
-    struct meta *m = run->m;
+    struct embedded *m = run->m;
     struct batch *b = run->batch;
     const struct str records = str_of(b->data + BATCH_HEADER_BYTES, b->len - BATCH_HEADER_BYTES);
 
@@ -312,7 +259,7 @@ static void answer(struct work_list *works, struct err all)
     while ((w = list_pop(works))) w->done(w->arg, all.code ? all : w->outcome);
 }
 
-static void batch_run(struct meta *m)
+static void batch_run(struct embedded *m)
 {
     struct run run = { .m = m, .batch = journal_begin(m->journal), .txn_before = m->txn_last, .spoilt = OK };
     struct meta_work *w;
@@ -332,12 +279,12 @@ static void batch_run(struct meta *m)
         memtable_rollback(m->active);
         m->txn_last = run.txn_before;
     }
-    if (e.code == ERR_OUTCOME_UNKNOWN) meta_stop(m, e.why);
+    if (e.code == ERR_OUTCOME_UNKNOWN) embedded_stop(m, e.why);
     answer(&run.decided, e);
 }
 
 /* The engine is stopped: nothing is run any more. */
-static void batch_refuse(struct meta *m)
+static void batch_refuse(struct embedded *m)
 {
     struct work_list all = { 0 };
     struct meta_work *w;
@@ -354,14 +301,14 @@ static void batch_refuse(struct meta *m)
 
 /* ---- the thread ---- */
 
-static bool has_work_locked(const struct meta *m)
+static bool has_work_locked(const struct embedded *m)
 {
     return m->taken.count || m->foreground.count || m->background.count;
 }
 
 enum wakeup { WAKE_RUN, WAKE_REFUSE, WAKE_END };
 
-static enum wakeup wait_for_work(struct meta *m)
+static enum wakeup wait_for_work(struct embedded *m)
 {
     enum wakeup wakeup = WAKE_RUN;
 
@@ -385,7 +332,7 @@ static enum wakeup wait_for_work(struct meta *m)
 
 void committer_main(void *meta)
 {
-    struct meta *m = meta;
+    struct embedded *m = meta;
 
     for (;;) {
         const enum wakeup wakeup = wait_for_work(m);

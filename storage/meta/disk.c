@@ -21,7 +21,7 @@
 #define ASK_MS                                                                                               \
     1000 /* a checkpoint of a few rows is a few flushes; deletes write little journal in a second */
 
-void disk_look(struct meta *m)
+void disk_look(struct embedded *m)
 {
     uint64_t available, total;
 
@@ -37,12 +37,12 @@ void disk_look(struct meta *m)
 }
 
 /* Rows take up to twice their bytes in LMDB, whose pages are half full at worst. */
-static bool is_short(struct meta *m)
+static bool is_short(struct embedded *m)
 {
     return atomic_load(&m->disk_free) < m->options.disk_floor_bytes + 2 * atomic_load(&m->memtable_bytes);
 }
 
-static void ask_for_checkpoint(struct meta *m, uint64_t now)
+static void ask_for_checkpoint(struct embedded *m, uint64_t now)
 {
     uint64_t asked = atomic_load(&m->disk_asked_ms);
 
@@ -51,7 +51,7 @@ static void ask_for_checkpoint(struct meta *m, uint64_t now)
     if (atomic_compare_exchange_strong(&m->disk_asked_ms, &asked, now)) checkpoint_ask(m);
 }
 
-struct err disk_admit(struct meta *m, bool is_freeing)
+struct err disk_admit(struct embedded *m, bool is_freeing)
 {
     uint64_t looked = atomic_load_explicit(&m->disk_looked_ms, memory_order_relaxed);
     const uint64_t now = clock_mono_ms();
@@ -66,12 +66,12 @@ struct err disk_admit(struct meta *m, bool is_freeing)
 
 /* ---- the ballast ---- */
 
-static void ballast_path(const struct meta *m, char out[SEGMENT_PATH_MAX])
+static void ballast_path(const struct embedded *m, char out[SEGMENT_PATH_MAX])
 {
     (void)snprintf(out, SEGMENT_PATH_MAX, "%s/ballast", m->dir);
 }
 
-void disk_ballast_find(struct meta *m)
+void disk_ballast_find(struct embedded *m)
 {
     char path[SEGMENT_PATH_MAX];
     struct stat st;
@@ -81,7 +81,7 @@ void disk_ballast_find(struct meta *m)
     atomic_store(&m->has_ballast, is_there && (uint64_t)st.st_size >= m->options.segment_bytes);
 }
 
-void disk_ballast_take(struct meta *m)
+void disk_ballast_take(struct embedded *m)
 {
     const uint64_t bytes = m->options.segment_bytes;
     char path[SEGMENT_PATH_MAX];
@@ -97,7 +97,7 @@ void disk_ballast_take(struct meta *m)
     else atomic_store(&m->has_ballast, true);
 }
 
-bool disk_ballast_give(struct meta *m)
+bool disk_ballast_give(struct embedded *m)
 {
     char path[SEGMENT_PATH_MAX];
 

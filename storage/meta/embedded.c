@@ -34,7 +34,7 @@
 
 /* ---- opening ---- */
 
-static struct err options_fill(struct meta *m, const struct meta_options *options)
+static struct err options_fill(struct embedded *m, const struct meta_options *options)
 {
     struct meta_options *o = &m->options;
 
@@ -52,7 +52,7 @@ static struct err options_fill(struct meta *m, const struct meta_options *option
 }
 
 /* The path of a file of the store; valid until the next call with the same out. */
-static const char *path_of(const struct meta *m, const char *name, char out[SEGMENT_PATH_MAX])
+static const char *path_of(const struct embedded *m, const char *name, char out[SEGMENT_PATH_MAX])
 {
     (void)snprintf(out, SEGMENT_PATH_MAX, "%s/%s", m->dir, name);
     return out;
@@ -64,7 +64,7 @@ static struct err is_not_empty(void *arg, const char *name)
     return err_fail(ERR_CORRUPT, "%s has files, but LMDB beside it is not there", (const char *)arg);
 }
 
-static struct err unlink_if_there(const struct meta *m, const char *name)
+static struct err unlink_if_there(const struct embedded *m, const char *name)
 {
     char path[SEGMENT_PATH_MAX];
     const struct err e = sys_unlink(path_of(m, name, path));
@@ -72,7 +72,7 @@ static struct err unlink_if_there(const struct meta *m, const char *name)
 }
 
 /* A new store's LMDB with the first position in it, in rows.new. */
-static struct err rows_make(struct meta *m)
+static struct err rows_make(struct embedded *m)
 {
     char path[SEGMENT_PATH_MAX];
 
@@ -87,7 +87,7 @@ static struct err rows_make(struct meta *m)
 
 /* LMDB. A new one is made beside and takes its name when it is whole: a power cut between the writes of its first pages
  * would leave one that never opens. */
-static struct err rows_take(struct meta *m)
+static struct err rows_take(struct embedded *m)
 {
     char rows[SEGMENT_PATH_MAX], fresh[SEGMENT_PATH_MAX], journal[SEGMENT_PATH_MAX];
     struct stat st;
@@ -105,7 +105,7 @@ static struct err rows_take(struct meta *m)
 }
 
 /* The directory itself, its lock, and what is in it. */
-static struct err dir_take(struct meta *m)
+static struct err dir_take(struct embedded *m)
 {
     char path[SEGMENT_PATH_MAX];
 
@@ -118,7 +118,7 @@ static struct err dir_take(struct meta *m)
     return sys_sync_dir(m->dir);
 }
 
-static struct err segments_take(struct meta *m, struct journal_position *ret, uint64_t *ret_durable)
+static struct err segments_take(struct embedded *m, struct journal_position *ret, uint64_t *ret_durable)
 {
     char path[SEGMENT_PATH_MAX];
     bool is_found = false;
@@ -130,7 +130,7 @@ static struct err segments_take(struct meta *m, struct journal_position *ret, ui
     return checkpoint_live_read(m);
 }
 
-static struct err replay(struct meta *m)
+static struct err replay(struct embedded *m)
 {
     struct journal_position from;
     struct recovery found;
@@ -156,15 +156,15 @@ static struct err replay(struct meta *m)
     return journal_open(m->segments, found.end.batch, &m->journal);
 }
 
-static struct err memory_take(struct meta *m)
+static struct err memory_take(struct embedded *m)
 {
     m->active = memtable_new();
     m->spare = memtable_new();
-    m->txn = txn_new(m);
+    m->txn = embedded_txn_new(m);
     return m->active && m->spare && m->txn ? OK : FAIL(ERR_NO_MEMORY, "no memory to open the store");
 }
 
-static struct err threads_start(struct meta *m)
+static struct err threads_start(struct embedded *m)
 {
     TRY(thread_start("committer", committer_main, m, &m->committer));
     m->has_committer = true;
@@ -173,7 +173,7 @@ static struct err threads_start(struct meta *m)
     return OK;
 }
 
-static struct err open_all(struct meta *m, const struct meta_options *options)
+static struct err open_all(struct embedded *m, const struct meta_options *options)
 {
     TRY(options_fill(m, options));
     TRY(memory_take(m));
@@ -185,12 +185,16 @@ static struct err open_all(struct meta *m, const struct meta_options *options)
     return threads_start(m);
 }
 
-struct err meta_open(const struct meta_options *options, struct meta **ret)
+static void close_all(struct embedded *m);
+static const struct meta_ops embedded_ops;
+
+struct err embedded_open(const struct meta_options *options, struct meta **ret)
 {
     char why[512];
-    struct meta *m = calloc(1, sizeof(*m));
+    struct embedded *m = calloc(1, sizeof(*m));
     if (!m) return FAIL(ERR_NO_MEMORY, "no memory to open the store");
 
+    m->meta.ops = &embedded_ops;
     m->lock_fd = -1;
     mutex_init(&m->queue_lock, LOCK_META_QUEUE);
     mutex_init(&m->views_lock, LOCK_META_VIEWS);
@@ -200,16 +204,16 @@ struct err meta_open(const struct meta_options *options, struct meta **ret)
     const struct err e = open_all(m, options);
     if (e.code) {
         const struct err kept = err_keep(e, why, sizeof(why)); /* closing may fail and use up the ring */
-        meta_close(m);
+        close_all(m);
         return err_fail(kept.code, "%s", why);
     }
-    *ret = m;
+    *ret = &m->meta;
     return OK;
 }
 
 /* ---- closing ---- */
 
-static void threads_end(struct meta *m)
+static void threads_end(struct embedded *m)
 {
     mutex_lock(&m->queue_lock);
     m->is_closing = true;
@@ -221,16 +225,14 @@ static void threads_end(struct meta *m)
     if (m->has_checkpointer) thread_join(m->checkpointer);
 }
 
-struct meta *meta_close(struct meta *m)
+static void close_all(struct embedded *m)
 {
-    if (!m) return NULL;
-
     threads_end(m);
     m->journal = journal_close(m->journal);
     m->segments = segments_close(m->segments);
     views_free(m);
     txns_free(m);
-    txn_free(m->txn);
+    embedded_txn_free(m->txn);
     memtable_free(m->frozen.table);
     memtable_free(m->active);
     memtable_free(m->spare);
@@ -243,30 +245,36 @@ struct meta *meta_close(struct meta *m)
     mutex_done(&m->views_lock);
     free(m->dir);
     free(m);
+}
+
+static struct meta *embedded_close(struct meta *m)
+{
+    close_all(embedded_of(m));
     return NULL;
 }
 
 /* ---- bodies ---- */
 
-struct err meta_read_body(struct meta *m, struct place p, void *out)
+static struct err embedded_read_body(struct meta *m, struct place p, void *out)
 {
-    return segments_read(m->segments, p, out);
+    return segments_read(embedded_of(m)->segments, p, out);
 }
 
-void meta_pin(struct meta *m, struct place p)
+static void embedded_pin(struct meta *m, struct place p)
 {
-    segments_pin(m->segments, p);
+    segments_pin(embedded_of(m)->segments, p);
 }
 
-void meta_unpin(struct meta *m, struct place p)
+static void embedded_unpin(struct meta *m, struct place p)
 {
-    segments_unpin(m->segments, p);
+    segments_unpin(embedded_of(m)->segments, p);
 }
 
 /* ---- state ---- */
 
-struct meta_positions meta_positions(struct meta *m)
+static struct meta_positions embedded_positions(struct meta *meta)
 {
+    struct embedded *m = embedded_of(meta);
     /* In this order: none of them goes back, and viewed_by_all is the one that must not be ahead. */
     struct meta_positions p = { .viewed_by_all = views_seen_by_all(m) };
 
@@ -275,14 +283,16 @@ struct meta_positions meta_positions(struct meta *m)
     return p;
 }
 
-void meta_status(struct meta *m, struct meta_status *ret)
+static void embedded_status(struct meta *meta, struct meta_status *ret)
 {
+    struct embedded *m = embedded_of(meta);
     struct meta_status s = { 0 };
     struct lmdb_usage usage = { 0 };
     const struct segment_figures journal = segments_figures(m->segments);
 
     disk_look(m);
     err_ignore(lmdb_usage(m->lmdb, &usage));
+    s.engine = "embedded";
     s.is_writable = !atomic_load(&m->is_below_floor);
     if (!s.is_writable)
         (void)err_keep(FAIL(ERR_NO_SPACE, "the disk is almost full"), s.why_not, sizeof(s.why_not));
@@ -307,3 +317,15 @@ void meta_status(struct meta *m, struct meta_status *ret)
     s.disk_total_bytes = atomic_load(&m->disk_total);
     *ret = s;
 }
+
+static const struct meta_ops embedded_ops = {
+    .close = embedded_close,
+    .submit = embedded_submit,
+    .view_open = embedded_view_open,
+    .read_body = embedded_read_body,
+    .pin = embedded_pin,
+    .unpin = embedded_unpin,
+    .positions = embedded_positions,
+    .checkpoint = embedded_checkpoint,
+    .status = embedded_status,
+};

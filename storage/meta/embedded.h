@@ -3,7 +3,7 @@
  *
  *   embedded.c    opening, closing, status
  *   view.c        views: one moment of memtable + frozen memtable + LMDB
- *   txn.c         what a transaction's fn may call
+ *   embedded_txn.c   bodies of a transaction, and its end: into the batch
  *   committer.c   the queue, batches, publishing, answers
  *   checkpoint.c  carrying the frozen memtable to LMDB (checkpoint.h)
  *   disk.c        the floor of free space, and the ballast
@@ -22,11 +22,11 @@
 #include <stdatomic.h>
 
 #include "storage/base/thread.h"
+#include "storage/meta/engine.h"
 #include "storage/meta/journal.h"
 #include "storage/meta/lmdb_store.h"
 #include "storage/meta/memtable.h"
 #include "storage/meta/meta.h"
-#include "storage/meta/rows.h"
 
 /* First in first out. */
 struct work_list {
@@ -36,24 +36,18 @@ struct work_list {
 
 struct view {
     struct rows_merged merged; /* first: a view is its rows */
-    struct meta *meta;
+    struct embedded *meta;
     struct memtable_root *active, *frozen;
     struct lmdb_txn *lmdb;
     uint64_t number;            /* every transaction up to it is seen */
     struct view *older, *newer; /* among the open ones; newer also among the idle ones */
 };
 
-struct txn {
-    struct rows_merged merged;
-    struct meta *meta;
-    struct memtable *overlay; /* what it has put so far */
-    struct batch *batch;      /* NULL: a dry run */
-    uint64_t number;
-    uint64_t row_bytes, body_bytes;
-    uint32_t bodies;          /* and drops */
-    bool is_batch_full;       /* there was no room: it is to be run again in the next batch */
-    struct err failed;        /* of a call of fn, whatever fn made of it */
-    struct txn *next;         /* among the idle ones */
+struct embedded_txn {
+    struct txn txn;            /* first */
+    struct batch *batch;       /* NULL: a dry run */
+    bool is_batch_full;        /* there was no room: it is to be run again in the next batch */
+    struct embedded_txn *next; /* among the idle ones */
 };
 
 /* What a freeze hands to the checkpoint. */
@@ -62,7 +56,8 @@ struct frozen {
     struct journal_position position;
 };
 
-struct meta {
+struct embedded {
+    struct meta meta; /* first */
     struct meta_options options;
     char *dir;
     int lock_fd;
@@ -91,11 +86,11 @@ struct meta {
     uint64_t freeze_number;
     struct view *view_oldest, *view_newest, *views_idle;
     size_t views_open;
-    struct txn *txns_idle;
+    struct embedded_txn *txns_idle;
 
     /* the committer's own */
     struct work_list taken;   /* from the queue, not yet run */
-    struct txn *txn;
+    struct embedded_txn *txn;
     uint64_t txn_last;        /* of all that were decided */
     uint64_t bytes_at_freeze; /* of the journal, when the memtable was frozen last */
     uint64_t batch_at_freeze;
@@ -111,34 +106,41 @@ struct meta {
     uint8_t journal_id[16];
 };
 
-/* ---- view.c ---- */
-struct err view_take(struct meta *m, struct view **ret); /* as view_open */
-void view_give(struct view *v);
-uint64_t views_seen_by_all(struct meta *m); /* meta_positions.viewed_by_all */
-void views_free(struct meta *m);
+static inline struct embedded *embedded_of(struct meta *m)
+{
+    return (struct embedded *)m; /* its first member */
+}
 
-/* ---- txn.c ---- */
-struct txn *txn_new(struct meta *m); /* NULL: no memory */
-struct txn *txn_free(struct txn *t);
+/* ---- view.c ---- */
+struct err embedded_view_open(struct meta *m, struct rows **ret);
+struct err view_take(struct embedded *m, struct view **ret); /* the same, for a dry run */
+void view_give(struct view *v);
+uint64_t views_seen_by_all(struct embedded *m); /* meta_positions.viewed_by_all */
+void views_free(struct embedded *m);
+
+/* ---- embedded_txn.c ---- */
+struct embedded_txn *embedded_txn_new(struct embedded *m); /* NULL: no memory */
+struct embedded_txn *embedded_txn_free(struct embedded_txn *t);
 /* Make it fresh, to read from these sources (its overlay is added) and to write to batch, or nowhere. */
-void txn_begin(struct txn *t, const struct rows_sources *from, struct batch *batch, uint64_t number);
+void embedded_txn_begin(struct embedded_txn *t, const struct rows_sources *from, struct batch *batch, uint64_t number);
 /* Append its rows to the batch. t->is_batch_full, or the first failure of its calls. */
-struct err txn_finish(struct txn *t);
+struct err embedded_txn_finish(struct embedded_txn *t);
 /* Run fn on what is published, writing nothing: OK, or why it is refused. */
-struct err txn_dry_run(struct meta *m, txn_fn *fn, void *arg);
-void txns_free(struct meta *m);
+struct err txn_dry_run(struct embedded *m, txn_fn *fn, void *arg);
+void txns_free(struct embedded *m);
 
 /* ---- committer.c ---- */
+void embedded_submit(struct meta *m, struct meta_work *work);
 void committer_main(void *meta);
 /* Take no more writes, for this reason. Reads go on. */
-void meta_stop(struct meta *m, const char *why);
+void embedded_stop(struct embedded *m, const char *why);
 
 /* ---- disk.c ---- */
-void disk_look(struct meta *m); /* now */
+void disk_look(struct embedded *m); /* now */
 /* ERR_NO_SPACE below the floor, unless it is freeing. Looks again every so often, and asks for a checkpoint when space is short. */
-struct err disk_admit(struct meta *m, bool is_freeing);
-void disk_ballast_find(struct meta *m);  /* at the start: is it there from before? */
-void disk_ballast_take(struct meta *m);  /* make it, if there is room */
-bool disk_ballast_give(struct meta *m);  /* false: there was none */
+struct err disk_admit(struct embedded *m, bool is_freeing);
+void disk_ballast_find(struct embedded *m);  /* at the start: is it there from before? */
+void disk_ballast_take(struct embedded *m);  /* make it, if there is room */
+bool disk_ballast_give(struct embedded *m);  /* false: there was none */
 
 #endif

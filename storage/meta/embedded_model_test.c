@@ -159,7 +159,7 @@ static void model_check(struct model *md, bool is_backward)
     CHECK_OK(scan.err);
     rows_scan_done(&scan);
     view = view_close(view);
-    CHECK_U64(segments_figures(md->meta->segments).live_bodies, bodies);
+    CHECK_U64(segments_figures(embedded_of(md->meta)->segments).live_bodies, bodies);
 }
 
 static void model_run(uint64_t seed, int steps)
@@ -283,9 +283,9 @@ TEST(readers_see_whole_transactions_beside_writers_and_checkpoints)
     for (int i = 0; i < READERS; i++) CHECK_OK(thread_start("reader", read_pairs, &crowd, &readers[i]));
     for (int i = 0; i < WRITERS; i++) thread_join(writers[i]);
     for (int i = 0; i < READERS; i++) thread_join(readers[i]);
-    CHECK_U64(segments_figures(crowd.meta->segments).live_bodies, 2 * WRITERS * PAIRS);
+    CHECK_U64(segments_figures(embedded_of(crowd.meta)->segments).live_bodies, 2 * WRITERS * PAIRS);
     meta_close(crowd.meta);
     crowd.meta = open_tiny(dir);
-    CHECK_U64(segments_figures(crowd.meta->segments).live_bodies, 2 * WRITERS * PAIRS);
+    CHECK_U64(segments_figures(embedded_of(crowd.meta)->segments).live_bodies, 2 * WRITERS * PAIRS);
     meta_close(crowd.meta);
 }

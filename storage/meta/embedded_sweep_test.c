@@ -144,7 +144,7 @@ static void check_counts(struct sweep *s)
         CHECK(s->rows[k].version == s->rows[k].or_version);
         live += s->rows[k].version != 0;
     }
-    CHECK_U64(segments_figures(s->meta->segments).live_bodies, live);
+    CHECK_U64(segments_figures(embedded_of(s->meta)->segments).live_bodies, live);
 }
 
 /* The store is whole again, and of use: twice, since the first opening may have to repair. */

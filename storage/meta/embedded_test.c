@@ -102,11 +102,11 @@ TEST(the_ballast_is_known_after_a_restart_on_a_full_disk)
     const char *dir = test_dir();
     struct meta *m = open_with(dir, (struct meta_options){ 0 });
 
-    CHECK(atomic_load(&m->has_ballast));
+    CHECK(atomic_load(&embedded_of(m)->has_ballast));
     meta_close(m);
     m = open_with(dir, (struct meta_options){ .disk_floor_bytes = 1024 * TIB });
-    CHECK(atomic_load(&m->has_ballast));
-    CHECK(disk_ballast_give(m) && !disk_ballast_give(m));
+    CHECK(atomic_load(&embedded_of(m)->has_ballast));
+    CHECK(disk_ballast_give(embedded_of(m)) && !disk_ballast_give(embedded_of(m)));
     meta_close(m);
 }
 
@@ -300,16 +300,17 @@ TEST(when_both_memtables_are_full_work_waits_for_the_checkpoint)
 {
     enum { N = 3000 };
     struct meta *m = open_with(test_dir(), (struct meta_options){ .checkpoint_rows_bytes = 32 * KIB });
+    struct embedded *em = embedded_of(m);
     struct queued *q = calloc(N, sizeof(*q));
     struct lmdb_txn *w;
     bool is_waiting = false;
 
-    CHECK_OK(lmdb_write_begin(m->lmdb, &w));
+    CHECK_OK(lmdb_write_begin(embedded_of(m)->lmdb, &w));
     for (int i = 0; i < N; i++) queued_submit(m, &q[i], i, false);
     while (!is_waiting) {
-        mutex_lock(&m->queue_lock);
-        is_waiting = m->is_committer_waiting && m->foreground.count && m->frozen.table;
-        mutex_unlock(&m->queue_lock);
+        mutex_lock(&em->queue_lock);
+        is_waiting = em->is_committer_waiting && em->foreground.count && em->frozen.table;
+        mutex_unlock(&em->queue_lock);
     }
     CHECK(answers < N);
     lmdb_end(w);

@@ -169,6 +169,7 @@ struct meta_positions meta_positions(struct meta *m);
 struct err meta_checkpoint(struct meta *m);
 
 struct meta_status {
+    const char *engine;        /* "embedded" */
     bool is_writable;          /* false after a failed flush, or below the floor */
     char why_not[256];         /* when not */
     uint64_t memtable_bytes, memtable_rows;

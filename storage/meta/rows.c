@@ -1,5 +1,5 @@
 /*
- * rows.c - reading rows: the door of meta.h, and the merging reader of the embedded engine behind it.
+ * rows.c - reading rows: the door of meta.h, and the merging reader behind it.
  *
  * A scan keeps one head for each source: the row it would give next. A step takes the nearest head; of equal
  * keys the freshest source's is the row, the others are hidden by it. All heads with that key are then
@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OVERLAY, ACTIVE, FROZEN, TREES, LMDB = TREES, SOURCES };
+enum { OVERLAY, ACTIVE, FROZEN, TREES, BOTTOM = TREES, SOURCES };
 
 struct head {
     bool has;      /* there is a row */
@@ -32,7 +32,8 @@ struct merge {
     uint64_t overlay_changes; /* when its cursor was set */
     struct head heads[SOURCES];
     struct memtable_cursor cursors[TREES];
-    struct lmdb_cursor *lmdb;
+    struct lmdb_cursor *lmdb; /* the bottom source: one of these two, or none */
+    struct rows_scan remote;
     size_t bound_len;
     char bound[LIMIT_ROW_KEY
                + 1]; /* one more than a key has: then cutting a longer `from` changes no comparison */
@@ -58,6 +59,7 @@ static struct err merged_get(struct rows *r, enum space space, struct str key, s
         *ret = row.value;
         return OK;
     }
+    if (from->remote) return from->remote->ops->get(from->remote, space, key, ret);
     if (!from->lmdb) return FAIL(ERR_NOT_FOUND, "there is no such row");
     return lmdb_get(from->lmdb, (uint8_t)space, key, ret);
 }
@@ -91,12 +93,17 @@ static void tree_step(struct merge *m, int source)
     head_of_tree(m, source);
 }
 
-static struct err lmdb_step(struct merge *m)
+static struct err bottom_step(struct merge *m)
 {
-    struct head *h = &m->heads[LMDB];
+    struct head *h = &m->heads[BOTTOM];
+
+    h->is_taken = false;
+    if (!m->lmdb) {
+        h->has = rows_scan_next(&m->remote, &h->key, &h->value);
+        return m->remote.err;
+    }
     const struct err e = lmdb_next(m->lmdb, &h->key, &h->value);
     h->has = !e.code;
-    h->is_taken = false;
     return e.code == ERR_NOT_FOUND ? OK : e;
 }
 
@@ -119,22 +126,30 @@ static void overlay_follow(struct merge *m)
     if (m->is_behind && h->has && str_eq(h->key, bound)) tree_step(m, OVERLAY);
 }
 
+/* The first seek begins the scan: so nothing is fetched that is not asked for. */
+static void remote_seek(struct merge *m, struct str from)
+{
+    if (m->remote.state) rows_scan_seek(&m->remote, from);
+    else rows_scan_begin(&m->remote, m->from->remote, m->space, from, m->is_backward);
+}
+
 static struct err merge_seek(struct merge *m, struct str from)
 {
     bound_set(m, from, false);
     if (m->from->overlay) m->overlay_changes = memtable_changes(m->from->overlay);
     for (int i = 0; i < TREES; i++) tree_seek(m, i, from);
-    if (!m->lmdb) return OK;
-    m->heads[LMDB] = (struct head){ 0 };
-    TRY(lmdb_seek(m->lmdb, m->space, from, m->is_backward));
-    return lmdb_step(m);
+    m->heads[BOTTOM] = (struct head){ 0 };
+    if (m->lmdb) TRY(lmdb_seek(m->lmdb, m->space, from, m->is_backward));
+    else if (m->from->remote) remote_seek(m, from);
+    else return OK;
+    return bottom_step(m);
 }
 
 static struct err move_on(struct merge *m)
 {
     for (int i = 0; i < TREES; i++)
         if (m->heads[i].is_taken) tree_step(m, i);
-    return m->heads[LMDB].is_taken ? lmdb_step(m) : OK;
+    return m->heads[BOTTOM].is_taken ? bottom_step(m) : OK;
 }
 
 /* The nearest head, the freshest of equal ones; it and its equals are taken. NULL: there are no more. */
@@ -162,6 +177,7 @@ static void merged_scan_done(struct rows_scan *s)
 {
     struct merge *m = s->state;
     lmdb_cursor_close(m->lmdb);
+    rows_scan_done(&m->remote);
     free(m);
 }
 
@@ -177,8 +193,8 @@ static void merged_scan_begin(struct rows_scan *s, struct rows *r, enum space sp
     m->from = &((struct rows_merged *)r)->from;
     m->space = (uint8_t)space;
     m->is_backward = is_backward;
-    m->heads[LMDB] = (struct head){ 0 };
     m->lmdb = NULL;
+    m->remote = (struct rows_scan){ .err = OK };
     s->state = m;
     if (m->from->lmdb) s->err = lmdb_cursor_open(m->from->lmdb, &m->lmdb);
     if (!s->err.code) s->err = merge_seek(m, from);
@@ -220,7 +236,7 @@ void rows_merged_init(struct rows_merged *m, const struct rows_sources *from)
         .scan_seek = merged_scan_seek,
         .scan_done = merged_scan_done,
     };
-    m->rows.ops = &ops;
+    m->rows = (struct rows){ .ops = &ops };
     m->from = *from;
 }
 

@@ -4,11 +4,12 @@
  * meta.h has the functions (rows_get, rows_have, rows_scan_*). They call through a small table, so that both
  * engines give the same type: an engine's view or transaction has a struct rows in it, filled by that engine.
  *
- * The embedded engine's are merged rows: up to four sources, the freshest first.
+ * Merged rows have up to four sources, the freshest first. The embedded engine's:
  *     overlay   what this transaction has put so far      (transactions only)
  *     active    the memtable: a held root's tree in a view; the working tree in the committer
  *     frozen    the memtable on its way to LMDB           (while there is one)
  *     lmdb      a read transaction
+ * A transaction of the PostgreSQL engine is the same, with other rows at the bottom: overlay, those of its batch before it, remote.
  * The first that knows a key decides; a tombstone says that there is no such row.
  *
  * Why a scan may go on while its own transaction puts and deletes: it notices that the overlay has changed
@@ -42,6 +43,7 @@ struct rows_scan_state {
 
 struct rows {
     const struct rows_ops *ops;
+    void (*close)(struct rows *r); /* of a view: view_close. NULL for a transaction's */
 };
 
 /* Where merged rows come from. They are the caller's, who keeps them alive for as long as the rows and their
@@ -51,6 +53,7 @@ struct rows_sources {
     struct memtable_tree active;    /* of top NULL: none. These do not change */
     struct memtable_tree frozen;
     struct lmdb_txn *lmdb;          /* NULL: none */
+    struct rows *remote;            /* NULL: none. Rows of PostgreSQL, in the place of LMDB */
 };
 
 /* To be held by value in a view or transaction: `struct rows_merged m; ... return &m.rows;`. Nothing is to be undone. */

@@ -13,7 +13,7 @@
 #include "storage/base/limits.h"
 #include "storage/meta/embedded.h"
 
-static struct view *view_enter_locked(struct meta *m)
+static struct view *view_enter_locked(struct embedded *m)
 {
     assert(mutex_is_held(&m->views_lock));
     struct view *v = m->views_idle;
@@ -30,7 +30,7 @@ static struct view *view_enter_locked(struct meta *m)
 
 static void view_leave_locked(struct view *v)
 {
-    struct meta *m = v->meta;
+    struct embedded *m = v->meta;
 
     if (v->older) v->older->newer = v->newer;
     else m->view_oldest = v->newer;
@@ -50,7 +50,7 @@ static void roots_release(struct view *v)
 /* Both roots, and the freeze number that they belong to. */
 static uint64_t roots_take(struct view *v)
 {
-    struct meta *m = v->meta;
+    struct embedded *m = v->meta;
 
     mutex_lock(&m->views_lock);
     v->active = memtable_root_take(m->active);
@@ -60,7 +60,7 @@ static uint64_t roots_take(struct view *v)
     return freeze_number;
 }
 
-static uint64_t freeze_number_now(struct meta *m)
+static uint64_t freeze_number_now(struct embedded *m)
 {
     mutex_lock(&m->views_lock);
     const uint64_t n = m->freeze_number;
@@ -83,7 +83,7 @@ static struct err sources_take(struct view *v)
     }
 }
 
-struct err view_take(struct meta *m, struct view **ret)
+struct err view_take(struct embedded *m, struct view **ret)
 {
     mutex_lock(&m->views_lock);
     const bool is_full = m->views_open >= LIMIT_META_VIEWS;
@@ -111,7 +111,7 @@ struct err view_take(struct meta *m, struct view **ret)
 
 void view_give(struct view *v)
 {
-    struct meta *m = v->meta;
+    struct embedded *m = v->meta;
 
     v->lmdb = lmdb_end(v->lmdb);
     roots_release(v);
@@ -120,27 +120,22 @@ void view_give(struct view *v)
     mutex_unlock(&m->views_lock);
 }
 
-struct err view_open(struct meta *m, struct rows **ret)
+static void embedded_view_close(struct rows *rows)
+{
+    view_give((struct view *)(void *)rows); /* its first member */
+}
+
+struct err embedded_view_open(struct meta *meta, struct rows **ret)
 {
     struct view *v;
 
-    TRY(view_take(m, &v));
+    TRY(view_take(embedded_of(meta), &v));
+    v->merged.rows.close = embedded_view_close;
     *ret = &v->merged.rows;
     return OK;
 }
 
-struct rows *view_close(struct rows *view)
-{
-    if (view) view_give((struct view *)(void *)view); /* its first member */
-    return NULL;
-}
-
-void view_closep(struct rows **view)
-{
-    *view = view_close(*view);
-}
-
-uint64_t views_seen_by_all(struct meta *m)
+uint64_t views_seen_by_all(struct embedded *m)
 {
     mutex_lock(&m->views_lock);
     const uint64_t n = m->view_oldest ? m->view_oldest->number : atomic_load(&m->published);
@@ -148,7 +143,7 @@ uint64_t views_seen_by_all(struct meta *m)
     return n;
 }
 
-void views_free(struct meta *m)
+void views_free(struct embedded *m)
 {
     assert(!m->views_open);
     while (m->views_idle) {
