@@ -29,6 +29,13 @@
 #define LIMIT_SLICE_ROWS 2000        /* of one LMDB transaction of a checkpoint: more stalls the journal's flushes (design.md 3.1) */
 #define LIMIT_SLICE_BYTES (8 * MIB)  /* the same, for large rows */
 #define LIMIT_SEGMENT_FILES 128      /* descriptors of old journal segments kept open for reading */
+#define LIMIT_PG_ANSWER_MS 35000     /* for an answer of PostgreSQL; its own statement_timeout, 30 s, comes first where it is well */
+#define LIMIT_PG_READERS 32          /* connections for views and bodies: one for each thread that may read at once, of max_connections = 100 */
+#define LIMIT_PG_READER_MS 5000      /* waiting for one of them */
+#define LIMIT_PG_RETRIES 5           /* of a batch that lost against another transaction */
+#define LIMIT_PG_RESOLVE_MS 15000    /* finding out what became of a commit whose connection was lost; callers wait for it */
+#define LIMIT_PG_PROBES 8            /* runs of a transaction that only find out what it reads: the deepest chain of rows (a table commit) has 5 */
+#define LIMIT_PG_CHUNK 256           /* rows of a scan fetched at once; the first fetch is of 4, since most scans want one or two */
 
 /* ---- bodies: storage/volume ---- */
 #define LIMIT_BLOCK (64 * KIB)       /* one CRC32C each */

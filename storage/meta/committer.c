@@ -34,35 +34,6 @@ struct run {
     struct err spoilt; /* why the batch as a whole cannot be written */
 };
 
-/* ---- lists ---- */
-
-static void list_push(struct work_list *l, struct meta_work *w)
-{
-    w->next = NULL;
-    if (l->last) l->last->next = w;
-    else l->first = w;
-    l->last = w;
-    l->count++;
-}
-
-static void list_push_front(struct work_list *l, struct meta_work *w)
-{
-    w->next = l->first;
-    l->first = w;
-    if (!l->last) l->last = w;
-    l->count++;
-}
-
-static struct meta_work *list_pop(struct work_list *l)
-{
-    struct meta_work *w = l->first;
-    if (!w) return NULL;
-    l->first = w->next;
-    if (!l->first) l->last = NULL;
-    l->count--;
-    return w;
-}
-
 /* ---- submitting ---- */
 
 static struct err enqueue(struct embedded *m, struct meta_work *work)
@@ -77,7 +48,7 @@ static struct err enqueue(struct embedded *m, struct meta_work *work)
     } else if (m->foreground.count + m->background.count >= LIMIT_META_QUEUE) {
         e = FAIL(ERR_BUSY, "too many transactions are waiting");
     } else {
-        list_push(work->is_background ? &m->background : &m->foreground, work);
+        work_push(work->is_background ? &m->background : &m->foreground, work);
         if (m->is_committer_waiting) cond_signal(&m->has_work);
     }
     mutex_unlock(&m->queue_lock);
@@ -118,10 +89,10 @@ static void take_locked(struct embedded *m, size_t most, size_t background_most)
         const bool may_background = m->background.count && background < background_most;
         const bool is_its_turn = !m->foreground.count || n % BACKGROUND_SHARE == BACKGROUND_SHARE - 1;
         struct work_list *from = may_background && is_its_turn ? &m->background : &m->foreground;
-        struct meta_work *w = list_pop(from);
+        struct meta_work *w = work_pop(from);
         if (!w) return;
         background += w->is_background;
-        list_push(&m->taken, w);
+        work_push(&m->taken, w);
     }
 }
 
@@ -140,7 +111,7 @@ static struct meta_work *work_next(struct run *run)
         take_locked(m, room, has_background_room ? background : 0);
         mutex_unlock(&m->queue_lock);
     }
-    return list_pop(&m->taken);
+    return work_pop(&m->taken);
 }
 
 /* ---- one transaction ---- */
@@ -256,7 +227,7 @@ static void answer(struct work_list *works, struct err all)
 {
     struct meta_work *w;
 
-    while ((w = list_pop(works))) w->done(w->arg, all.code ? all : w->outcome);
+    while ((w = work_pop(works))) w->done(w->arg, all.code ? all : w->outcome);
 }
 
 static void batch_run(struct embedded *m)
@@ -268,10 +239,10 @@ static void batch_run(struct embedded *m)
     while ((w = work_next(&run))) {
         if (e.code) w->outcome = OK; /* they all get e */
         else if (!work_run(&run, w)) {
-            list_push_front(&m->taken, w);
+            work_push_front(&m->taken, w);
             break;
         }
-        list_push(&run.decided, w);
+        work_push(&run.decided, w);
     }
     sources_release(&run);
     if (!e.code) e = batch_commit(&run);
@@ -292,9 +263,9 @@ static void batch_refuse(struct embedded *m)
     mutex_lock(&m->queue_lock);
     take_locked(m, SIZE_MAX, SIZE_MAX);
     mutex_unlock(&m->queue_lock);
-    while ((w = list_pop(&m->taken))) {
+    while ((w = work_pop(&m->taken))) {
         METRIC_ADD(journal_refused, 1);
-        list_push(&all, w);
+        work_push(&all, w);
     }
     answer(&all, FAIL(ERR_UNAVAILABLE, m->stopped_why));
 }

@@ -27,12 +27,7 @@
 #include "storage/meta/lmdb_store.h"
 #include "storage/meta/memtable.h"
 #include "storage/meta/meta.h"
-
-/* First in first out. */
-struct work_list {
-    struct meta_work *first, *last;
-    size_t count;
-};
+#include "storage/meta/work_list.h"
 
 struct view {
     struct rows_merged merged; /* first: a view is its rows */

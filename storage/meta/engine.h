@@ -34,6 +34,7 @@ struct meta {
 };
 
 struct err embedded_open(const struct meta_options *options, struct meta **ret);
+struct err pg_open(const struct meta_options *options, struct meta **ret);
 
 /* ---- transactions ---- */
 

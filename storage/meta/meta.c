@@ -9,7 +9,7 @@
 
 struct err meta_open(const struct meta_options *options, struct meta **ret)
 {
-    return embedded_open(options, ret);
+    return options->store ? pg_open(options, ret) : embedded_open(options, ret);
 }
 
 struct meta *meta_close(struct meta *m)

@@ -10,8 +10,9 @@
  *       acknowledged (done with OK) before it is durable.
  *   M2  All rows and bodies of a transaction become durable, or none.
  *   M3  A view sees one moment: all transactions acknowledged before it was opened, and of each either all or nothing.
- *   M4  done is called exactly once for each submitted work, with the outcome; with OK only after the flush. ERR_OUTCOME_UNKNOWN: the flush
- *       failed, and only a restart tells; the engine then takes no more writes (ERR_UNAVAILABLE) but goes on reading.
+ *   M4  done is called exactly once for each submitted work, with the outcome; with OK only after the flush. ERR_OUTCOME_UNKNOWN: embedded, the flush
+ *       failed, and only a restart tells; the engine then takes no more writes (ERR_UNAVAILABLE) but goes on reading. PostgreSQL: the connection was lost while it
+ *       committed, and it could not be found out in time what became of that; the engine goes on writing once it has a connection, and by then that transaction is over.
  *   M5  A refusal (any error returned by fn) leaves no trace, and is answered after the flush of what it was decided on.
  *
  * Threads: all functions may be called from any thread. A txn, a view and their scans belong to the thread that uses them.
@@ -39,6 +40,10 @@ struct txn;
 /* ---- opening ---- */
 
 struct meta_options {
+    /* the PostgreSQL engine's (pg_engine.h) */
+    const char *store;              /* NULL: the embedded engine. Else a connection string, "postgresql://..." */
+    const char *schema;             /* NULL: "firn" */
+    /* the embedded engine's */
     const char *dir;                /* the engine's own directory; made if absent (its parent must exist) */
     uint64_t segment_bytes;         /* 0: 64 MiB. At least 256 KiB. A journal body is at most a quarter of it */
     uint64_t checkpoint_rows_bytes; /* 0: 32 MiB of rows in the memtable begin a checkpoint */
@@ -48,17 +53,18 @@ struct meta_options {
     bool is_checkpoint_manual;      /* tests: only meta_checkpoint makes one */
 };
 
-/* Open, recover, and be ready to write. ERR_BUSY: another process holds it. ERR_CORRUPT: acknowledged data is damaged; `why`
+/* Open, recover, and be ready to write. With PostgreSQL, OK also when that is not there yet: all fails with ERR_UNAVAILABLE until it is (meta_status.is_open). ERR_BUSY: another process holds it. ERR_CORRUPT: acknowledged data is damaged; `why`
  * names file and place, nothing was changed. On success *ret is to be given to meta_close. */
 struct err meta_open(const struct meta_options *options, struct meta **ret);
 
-/* Finish what was submitted, flush, close. All views must be closed. NULL is fine; returns NULL. */
+/* Finish what was submitted (with PostgreSQL: refuse it, if that is not there), flush, close. All views must be closed. NULL is fine; returns NULL. */
 struct meta *meta_close(struct meta *m);
 
 /* ---- transactions ---- */
 
 /* Decide and write. Short, no I/O of its own, no other effect than through txn and on what arg points to, and there it must set, never
- * add: it may run more than once. An error refuses the whole transaction. */
+ * add: it may run more than once. An error refuses the whole transaction. A read may fail with any error, in a run that is thrown away (the PostgreSQL engine finds
+ * out so what is read): it is passed on like every other. */
 typedef struct err txn_fn(struct txn *txn, void *arg);
 
 /* Called once. `e.why` is valid during the call only. Runs on the committer (or, for an early refusal, on the submitting thread):
@@ -97,14 +103,14 @@ struct err txn_del(struct txn *txn, enum space space, struct str key);
 /* Say which rows the transaction is going to read; with PostgreSQL one round trip, nothing to do embedded. */
 struct err txn_prefetch(struct txn *txn, enum space space, const struct str *keys, size_t count);
 
-/* The number of this transaction: grows by one with each, never reused within a store. In the first, discarded run it is a guess. */
+/* The number of this transaction: grows with each, never reused within a store. In the first, discarded run it is a guess. */
 uint64_t txn_number(const struct txn *txn);
 
 /* ---- small bodies ---- */
 
 /* Where a small body lies. A value; kept in the row that refers to it. */
 struct place {
-    uint64_t offset;     /* bytes from the start of the segment to the body */
+    uint64_t offset;     /* bytes from the start of the segment to the body; PostgreSQL: the body's id */
     uint32_t segment_id; /* never 0 in a place that was given */
     uint32_t length;     /* bytes of body */
     uint32_t crc32c;     /* of the body */
@@ -129,7 +135,8 @@ void meta_unpin(struct meta *m, struct place p);
 
 /* ---- views ---- */
 
-/* A consistent read-only view. Short-lived (well under a second), and never across a return to the HTTP library. ERR_BUSY when 1,024 are open. */
+/* A consistent read-only view. Short-lived (well under a second), and never across a return to the HTTP library. ERR_BUSY when 1,024 are open
+ * (PostgreSQL: LIMIT_PG_READERS, after a while). */
 struct err view_open(struct meta *m, struct rows **ret);
 struct rows *view_close(struct rows *view); /* NULL is fine; returns NULL */
 void view_closep(struct rows **view);       /* for CLEANUP(view_closep) */
@@ -158,7 +165,7 @@ bool key_after_prefix(struct str prefix, char *out, size_t *ret_len);
 
 /* ---- state ---- */
 
-/* Numbers of transactions: every one at or below ... is published (seen by views opened now); is in LMDB, synced; is below all that
+/* Numbers of transactions: every one at or below ... is published (seen by views opened now); is in LMDB, synced (PostgreSQL: published is enough); is below all that
  * views open now may miss. What was freed by transaction n may be destroyed when n <= checkpointed and n <= viewed_by_all. */
 struct meta_positions {
     uint64_t published, checkpointed, viewed_by_all;
@@ -169,7 +176,8 @@ struct meta_positions meta_positions(struct meta *m);
 struct err meta_checkpoint(struct meta *m);
 
 struct meta_status {
-    const char *engine;        /* "embedded" */
+    const char *engine;        /* "embedded", "postgresql" */
+    bool is_open;              /* rows can be read; false only until PostgreSQL was reached for the first time */
     bool is_writable;          /* false after a failed flush, or below the floor */
     char why_not[256];         /* when not */
     uint64_t memtable_bytes, memtable_rows;

@@ -11,36 +11,47 @@
 #include "storage/base/encode.h"
 #include "storage/base/limits.h"
 #include "storage/base/thread.h"
+#include "tests/unit/postgresql.h"
 #include "tests/unit/test.h"
 
 struct engine {
     const char *name;
-    struct err (*open)(const char *dir, struct meta **ret); /* also opens again what was closed */
+    struct err (*open)(const char *dir, const char *schema,
+                       struct meta **ret); /* also opens again what was closed */
+    bool has_memtable;                     /* and a disk of its own */
 };
 
-static struct err embedded_open(const char *dir, struct meta **ret)
+static struct err open_embedded(const char *dir, const char *schema, struct meta **ret)
 {
     char path[512];
 
+    (void)schema;
     snprintf(path, sizeof(path), "%s/meta", dir);
     return meta_open(
         &(struct meta_options){ .dir = path, .segment_bytes = 256 * KIB, .disk_floor_bytes = MIB }, ret);
 }
 
+static struct err open_postgresql(const char *dir, const char *schema, struct meta **ret)
+{
+    (void)dir;
+    return meta_open(&(struct meta_options){ .store = test_postgresql(), .schema = schema }, ret);
+}
+
 static const struct engine engines[] = {
-    { "embedded", embedded_open },
+    { "embedded", open_embedded, true },
+    { "postgresql", open_postgresql, false },
 };
 
 /* What a test works on. */
 struct store {
     const struct engine *engine;
-    const char *dir;
+    const char *dir, *schema;
     struct meta *meta;
 };
 
 static void store_open(struct store *s)
 {
-    CHECK_OK(s->engine->open(s->dir, &s->meta));
+    CHECK_OK(s->engine->open(s->dir, s->schema, &s->meta));
 }
 
 static void store_reopen(struct store *s)
@@ -54,7 +65,7 @@ static void store_reopen(struct store *s)
     TEST(name_)                                                                                              \
     {                                                                                                        \
         for (size_t i = 0; i < sizeof(engines) / sizeof(engines[0]); i++) {                                  \
-            struct store s = { .engine = &engines[i], .dir = test_dir() };                                   \
+            struct store s = { .engine = &engines[i], .dir = test_dir(), .schema = test_schema() };          \
             store_open(&s);                                                                                  \
             contract_##name_(&s);                                                                            \
             meta_close(s.meta);                                                                              \
@@ -99,9 +110,8 @@ static const char *get(struct store *s, const char *key)
 #define CHECK_ROW(key_, want_) CHECK_STR(str_from_z(get(s, key_)), STR(want_))
 
 /* All rows of a space as "k=v k=v ". */
-static const char *all_rows(struct rows *view, enum space space)
+static struct err rows_print(struct rows *view, enum space space, char *out, size_t size)
 {
-    static char out[65536];
     size_t len = 0;
     struct rows_scan scan;
     struct str key, value;
@@ -109,9 +119,15 @@ static const char *all_rows(struct rows *view, enum space space)
     out[0] = 0;
     rows_scan_begin(&scan, view, space, STR_NONE, false);
     while (rows_scan_next(&scan, &key, &value))
-        len += (size_t)snprintf(out + len, sizeof(out) - len, "%.*s=%.*s ", STR_ARG(key), STR_ARG(value));
-    CHECK_OK(scan.err);
+        len += (size_t)snprintf(out + len, size - len, "%.*s=%.*s ", STR_ARG(key), STR_ARG(value));
     rows_scan_done(&scan);
+    return scan.err;
+}
+
+static const char *all_rows(struct rows *view, enum space space)
+{
+    static char out[65536];
+    CHECK_OK(rows_print(view, space, out, sizeof(out)));
     return out;
 }
 
@@ -238,16 +254,18 @@ static struct err read_own(struct txn *txn, void *arg)
     struct rows *r = txn_rows(txn);
     struct str value;
     struct err e;
+    char all[100];
 
     (void)arg;
     TRY(txn_prefetch(txn, SPACE_OBJECTS, &STR("a"), 1));
     TRY(txn_put(txn, SPACE_OBJECTS, STR("b"), STR("own")));
     TRY(txn_del(txn, SPACE_OBJECTS, STR("a")));
     CHECK(!rows_have(r, SPACE_OBJECTS, STR("a"), &e));
-    CHECK_OK(e);
-    CHECK_OK(rows_get(r, SPACE_OBJECTS, STR("b"), &value));
+    TRY(e);
+    TRY(rows_get(r, SPACE_OBJECTS, STR("b"), &value));
     CHECK_STR(value, STR("own"));
-    CHECK_STR(str_from_z(all_rows(r, SPACE_OBJECTS)), STR("b=own c=old "));
+    TRY(rows_print(r, SPACE_OBJECTS, all, sizeof(all))); /* a run to warm up may end here */
+    CHECK_STR(str_from_z(all), STR("b=own c=old "));
     return OK;
 }
 
@@ -499,7 +517,10 @@ CONTRACT(status_tells_what_was_done)
     meta_status(s->meta, &status);
     CHECK(status.is_writable);
     CHECK_U64(status.transactions, 1);
-    CHECK(status.batches >= 1 && status.memtable_rows == 1 && status.disk_total_bytes > 0);
+    CHECK(status.batches >= 1);
+    CHECK_STR(str_from_z(status.engine), str_from_z(s->engine->name));
+    if (!s->engine->has_memtable) return;
+    CHECK(status.memtable_rows == 1 && status.disk_total_bytes > 0);
     CHECK_U64(status.checkpoint_last_ms, 0);
     CHECK_OK(meta_checkpoint(s->meta));
     meta_status(s->meta, &status);

@@ -15,7 +15,7 @@ trap 'rm -rf "$scratch"' EXIT
 trap 'exit 2' INT TERM
 failed=0
 fix= named=
-compile="-std=gnu17 -I. -D_GNU_SOURCE $(pkg-config --cflags libxml-2.0)"
+compile="-std=gnu17 -I. -D_GNU_SOURCE $(pkg-config --cflags libxml-2.0 libpq)"
 jobs=$(nproc)
 
 case "${1:-}" in

@@ -23,6 +23,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tests/unit/postgresql.h"
+
 #define TIMEOUT_S 120 /* of one test; the whole of `make unit` should take 30 s */
 #define JOBS_MAX 16
 #define DIRS_MAX 1024 /* of one test */
@@ -222,11 +224,13 @@ int main(int argc, char **argv)
         perror(root_dir);
         return 2;
     }
+    test_postgresql_begin(root_dir);
     const struct sigaction action = { .sa_handler = on_signal };
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
 
     const int result = run(word, job_count, is_verbose);
+    test_postgresql_end();
     remove_tree(root_dir);
     return result;
 }

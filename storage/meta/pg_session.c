@@ -1,0 +1,241 @@
+/*
+ * pg_session.c - the writer's session: one server at a time, and what became of a commit.
+ *
+ * The lease is an advisory lock of the session, named by the schema; the row in `lease` says for people who holds it, and has the number of the last
+ * batch. A lock of a lost session goes when its backend has ended, and so has its transaction then. So a new session first ends the backend of the lost one
+ * (by process id and start, which together are never another's), then waits for the lock.
+ *
+ * A commit in doubt, once the lock is ours:
+ *   the lease's row has its batch number                            it was committed: only it writes that number
+ *   it has not, pg_xact_status says "aborted" or knows no such xid  it was not: its transaction is over, and it did not do its part
+ *   anything else, or another timeline than before                  not known. A standby that took over may have lost what was committed; an xid that the
+ *                                                                   crash of a server took back may be another's now
+ * That the row is absent alone is no proof, nor is the status alone.
+ *
+ * When the lease was another's in between, what this process has in memory (volumes, pins, identities) is of an older time: it must not write any more.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "storage/base/clock.h"
+#include "storage/base/encode.h"
+#include "storage/base/log.h"
+#include "storage/meta/pg_engine.h"
+
+#define PAUSE_MS 100
+#define STATUS_TRIES 20
+
+#define LOCK_KEY "hashtextextended('firn lease ' || $1::text, 0)"
+
+static struct err ask(struct pg *pg, const char *sql, const struct str *params, size_t count,
+                      struct pg_answer **ret)
+{
+    return pg_run(pg, &(struct pg_query){ .sql = sql, .params = params, .count = count }, 1, ret);
+}
+
+static void copy(char *out, size_t size, struct str s)
+{
+    (void)snprintf(out, size, "%.*s", STR_ARG(s));
+}
+
+/* ---- the lock ---- */
+
+/* End the process of the session that we lost, if it is still there. */
+static struct err end_old_backend(struct pg_engine *m, struct pg *pg)
+{
+    const struct str backend = str_from_z(m->session.backend);
+    struct pg_answer *a;
+
+    if (!backend.len) return OK;
+    TRY(ask(
+        pg,
+        "select pg_terminate_backend(pid) from pg_stat_activity where pid || ' ' || backend_start = $1::text",
+        &backend, 1, &a));
+    pg_answer_free(a);
+    return OK;
+}
+
+/* Who has it, in words. The row may not be there yet. */
+static struct err lease_is_taken(struct pg *pg)
+{
+    struct pg_answer *a;
+    const struct err e = ask(pg, "select host, pid::text, date_trunc('second', since)::text from lease", NULL,
+                             0, &a);
+
+    if (e.code || !pg_answer_rows(a)) {
+        if (!e.code) pg_answer_free(a);
+        return FAIL(ERR_BUSY, "another server holds the store in PostgreSQL");
+    }
+    const struct err taken = err_fail(
+        ERR_BUSY, "another server holds the store in PostgreSQL: host %.*s, process %.*s, since %.*s",
+        STR_ARG(pg_answer_str(a, 0, 0)), STR_ARG(pg_answer_str(a, 0, 1)), STR_ARG(pg_answer_str(a, 0, 2)));
+    pg_answer_free(a);
+    return taken;
+}
+
+/* Waits for as long as lock_timeout: a server that was killed lets go within that time. */
+static struct err lock_take(struct pg_engine *m, struct pg *pg)
+{
+    const struct str schema = str_from_z(m->schema);
+    struct pg_answer *a;
+
+    TRY(end_old_backend(m, pg));
+    const struct err e = ask(pg, "select pg_advisory_lock(" LOCK_KEY ")", &schema, 1, &a);
+    if (e.code) return strcmp(pg_sqlstate(pg), "55P03") == 0 ? lease_is_taken(pg) : e;
+    pg_answer_free(a);
+    return OK;
+}
+
+/* ---- the row ---- */
+
+static struct err lease_row_take(struct pg_engine *m, struct pg *pg)
+{
+    char host[256] = "", pid[24];
+    struct pg_answer *a;
+
+    if (gethostname(host, sizeof(host) - 1)) host[0] = 0;
+    (void)snprintf(pid, sizeof(pid), "%ld", (long)getpid());
+    const struct str params[] = { str_from_z(m->session.holder), str_from_z(host), str_from_z(pid),
+                                  m->session.was_held ? STR("f") : STR("t") };
+    TRY(ask(pg,
+            "update lease set holder = $1::text, host = $2::text, pid = $3::text::bigint, since = now() "
+            "where holder = $1::text or $4::text = 't' returning batch",
+            params, 4, &a));
+    const bool is_ours = pg_answer_rows(a) == 1;
+    if (is_ours) m->session.batch = get_be64(pg_answer_str(a, 0, 0).data);
+    pg_answer_free(a);
+    if (!is_ours)
+        return FAIL(
+            ERR_CLOSED,
+            "another server held the store in PostgreSQL meanwhile: this one has to be started again");
+    m->session.was_held = true;
+    return OK;
+}
+
+static struct err backend_learn(struct pg_engine *m, struct pg *pg)
+{
+    struct pg_answer *a;
+
+    TRY(ask(pg,
+            "select pid || ' ' || backend_start, left(pg_walfile_name(pg_current_wal_lsn()), 8) "
+            "from pg_stat_activity where pid = pg_backend_pid()",
+            NULL, 0, &a));
+    if (pg_answer_rows(a)) {
+        copy(m->session.backend, sizeof(m->session.backend), pg_answer_str(a, 0, 0));
+        copy(m->session.timeline, sizeof(m->session.timeline), pg_answer_str(a, 0, 1));
+    }
+    pg_answer_free(a);
+    return OK;
+}
+
+/* ---- doubt ---- */
+
+/* "aborted", "committed", "in progress"; "" when it is too old to be known, "future" when there is no such xid. */
+static struct err xact_status(struct pg *pg, const char *xid, char out[16])
+{
+    const struct str param = str_from_z(xid);
+    struct pg_answer *a;
+    const struct err e = ask(pg, "select pg_xact_status($1::text::xid8)", &param, 1, &a);
+
+    if (e.code && strcmp(pg_sqlstate(pg), "22023") == 0) {
+        (void)snprintf(out, 16, "future");
+        return OK;
+    }
+    TRY(e);
+    copy(out, 16, pg_answer_rows(a) ? pg_answer_str(a, 0, 0) : STR_NONE);
+    pg_answer_free(a);
+    return OK;
+}
+
+static void pause_for(struct pg_engine *m, uint64_t ms)
+{
+    const uint64_t deadline = clock_mono_ms() + ms;
+
+    mutex_lock(&m->queue_lock);
+    while (cond_wait_until(&m->has_work, &m->queue_lock, deadline)) continue;
+    mutex_unlock(&m->queue_lock);
+}
+
+static struct err doubt_settle(struct pg_engine *m, struct pg *pg)
+{
+    struct pg_doubt *d = &m->doubt;
+    char status[16] = "";
+
+    if (!d->is_open) return OK;
+    d->verdict = ERR_OUTCOME_UNKNOWN;
+    if (m->session.batch == d->batch) {
+        d->verdict = ERR_OK;
+    } else if (strcmp(d->timeline, m->session.timeline) == 0) {
+        for (int i = 0; i < STATUS_TRIES; i++) {
+            TRY(xact_status(pg, d->xid, status));
+            if (strcmp(status, "in progress") != 0) break;
+            pause_for(m, PAUSE_MS);
+        }
+        if (strcmp(status, "aborted") == 0 || strcmp(status, "future") == 0) d->verdict = ERR_UNAVAILABLE;
+    }
+    d->is_open = false;
+    LOG_WARN("a commit whose connection was lost was looked into", STRF("xid", d->xid),
+             STRF("status", status),
+             STRF("outcome",
+                  d->verdict == ERR_OK                ? "committed"
+                      : d->verdict == ERR_UNAVAILABLE ? "not committed"
+                                                      : "unknown"));
+    if (d->verdict == ERR_OK) atomic_store(&m->published, d->number);
+    return OK;
+}
+
+/* ---- opening ---- */
+
+static struct err take_all(struct pg_engine *m, struct pg *pg)
+{
+    TRY(lock_take(m, pg));
+    if (!m->session.was_held) TRY(pg_migrate(pg, m->schema));
+    TRY(lease_row_take(m, pg));
+    TRY(backend_learn(m, pg));
+    return doubt_settle(m, pg);
+}
+
+struct err pg_session_open(struct pg_engine *m)
+{
+    struct pg *pg;
+
+    TRY(pg_connect(m->store, m->schema, &pg));
+    const struct err e = take_all(m, pg);
+    if (e.code) {
+        pg_disconnect(pg);
+        return e;
+    }
+    m->session.pg = pg;
+    return OK;
+}
+
+void pg_session_close(struct pg_engine *m)
+{
+    m->session.pg = pg_disconnect(m->session.pg);
+}
+
+struct err pg_session_resolve(struct pg_engine *m)
+{
+    const uint64_t deadline = clock_mono_ms() + LIMIT_PG_RESOLVE_MS;
+
+    for (;;) {
+        const struct err e = pg_session_open(m);
+        if (!m->doubt.is_open) break;
+        if (e.code == ERR_CLOSED || clock_mono_ms() >= deadline)
+            return err_fail(
+                ERR_OUTCOME_UNKNOWN,
+                "the connection to PostgreSQL was lost while it committed, and what became of it is not known: %s",
+                e.why);
+        pause_for(m, PAUSE_MS);
+    }
+    switch (m->doubt.verdict) {
+    case ERR_OK: return OK;
+    case ERR_UNAVAILABLE:
+        return FAIL(ERR_UNAVAILABLE, "the connection to PostgreSQL was lost; nothing was written");
+    default:
+        return FAIL(
+            ERR_OUTCOME_UNKNOWN,
+            "the connection to PostgreSQL was lost while it committed, and it cannot say what became of it");
+    }
+}
