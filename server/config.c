@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/jdbc.h"
 #include "storage/base/buf.h"
 #include "storage/base/limits.h"
 #include "storage/base/sysio.h"
@@ -31,6 +32,9 @@ struct setting {
 static const struct setting settings[] = {
     { "data", TEXT, FIELD(data), NULL, 0, 0,
       "directory of the store; its key and root credential stand beside it" },
+    { "store", SECRET, FIELD(store), NULL, 0, 0,
+      "postgresql://USER:PASSWORD@HOST:PORT/DATABASE: keep rows there, not in the data directory" },
+    { "store-schema", TEXT, FIELD(store_schema), "firn", 0, 0, "schema of the rows in PostgreSQL" },
     { "s3-address", LIST, FIELD(s3_address), "127.0.0.1:8333", 0, 0,
       "HOST:PORT of the S3 API; :0 picks a free port" },
     { "catalog-address", LIST, FIELD(catalog_address), "127.0.0.1:8181", 0, 0,
@@ -111,13 +115,11 @@ static const struct alias {
 static const char *const other_variables[] = { "FIRN_ENDPOINT", "FIRN_CONFIG", "FIRN_CATALOG_ENDPOINT",
                                                "FIRN_CATALOG" };
 
-/* What needs the PostgreSQL engine: refused with the reason, since ignoring it would put the rows somewhere else than was asked for. */
-static const char *const postgresql_variables[] = { "QUARKUS_DATASOURCE_", "POLARIS_PERSISTENCE_TYPE" };
-
 struct loader {
     struct arena *arena;
     struct config *config;
     const char *origin[SETTING_COUNT]; /* where the value in force came from */
+    struct jdbc jdbc;                  /* of the environment */
 };
 
 static const struct setting *setting_find(struct str name)
@@ -301,19 +303,6 @@ static bool is_other_variable(struct str variable)
     return str_starts(variable, STR("FIRN_TEST_"));
 }
 
-static struct err refuse_postgresql(struct str variable)
-{
-    for (size_t i = 0; i < sizeof(postgresql_variables) / sizeof(postgresql_variables[0]); i++) {
-        if (str_starts(variable, str_from_z(postgresql_variables[i])))
-            return err_fail(
-                ERR_INVALID,
-                "environment: %.*s asks for the PostgreSQL engine, which this version does not have; take it out: rows are "
-                "kept in the data directory",
-                STR_ARG(variable));
-    }
-    return OK;
-}
-
 /* POLARIS_BOOTSTRAP_CREDENTIALS=realm,client-id,client-secret */
 static struct err load_bootstrap_credentials(struct loader *l, struct str value)
 {
@@ -336,7 +325,18 @@ static struct err load_alias(struct loader *l, struct str variable, struct str v
         return setting_set(l, setting_find(str_from_z(aliases[i].setting)), value, aliases[i].variable,
                            false);
     }
-    return refuse_postgresql(variable);
+    return jdbc_take(&l->jdbc, variable, value);
+}
+
+/* Polaris' PostgreSQL, which takes several variables. */
+static struct err load_jdbc(struct loader *l)
+{
+    struct str store;
+
+    TRY(jdbc_store(&l->jdbc, l->arena, &store));
+    return store.len
+        ? setting_set(l, setting_find(STR("store")), store, "environment QUARKUS_DATASOURCE_JDBC_URL", false)
+        : OK;
 }
 
 /* Two passes: FIRN_ names win over other servers' names, whatever their order. */
@@ -415,6 +415,7 @@ static struct err load_all(struct loader *l, int argc, char **argv, char **envir
     TRY(load_defaults(l));
     if (path) TRY(load_file(l, path));
     TRY(load_environment(l, environment, false));
+    TRY(load_jdbc(l));
     TRY(load_environment(l, environment, true));
     return load_flags(l, argc, argv);
 }
@@ -426,6 +427,10 @@ struct err config_load(int argc, char **argv, char **environment, struct arena *
 
     TRY(load_all(&l, argc, argv, environment));
     if (config.data.len == 0) return FAIL(ERR_INVALID, "no data directory: give --data DIR (or FIRN_DATA)");
+    if (config.store.len && !str_starts(config.store, STR("postgresql://"))
+        && !str_starts(config.store, STR("postgres://")))
+        return err_fail(ERR_INVALID, "%s: setting 'store' must begin with postgresql://",
+                        l.origin[setting_find(STR("store")) - settings]);
     *ret = config;
     return OK;
 }

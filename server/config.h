@@ -27,6 +27,7 @@ struct config_list {
 /* Values; strings live in the arena given to config_load. Sizes in bytes, times as the names say. */
 struct config {
     struct str data;
+    struct str store, store_schema;
     struct config_list s3_address, catalog_address, status_address;
     struct str root_user, root_password;
     struct str key_file, identities, anonymous_principal;

@@ -51,6 +51,36 @@ TEST(flags_win_over_environment_over_file)
     CHECK_U64(c.drain_s, 5);
 }
 
+TEST(rows_go_to_the_postgresql_that_polaris_was_given)
+{
+    struct config c;
+    char **polaris = WORDS("QUARKUS_DATASOURCE_PASSWORD=s3:cret", "QUARKUS_DATASOURCE_USERNAME=polaris",
+                           "QUARKUS_DATASOURCE_DB_KIND=postgresql",
+                           "POLARIS_PERSISTENCE_TYPE=relational-jdbc",
+                           "QUARKUS_DATASOURCE_JDBC_URL=jdbc:postgresql://postgres:5432/polaris", NULL);
+
+    CHECK_OK(load(WORDS("--data", "d"), NULL, &c));
+    CHECK_U64(c.store.len, 0);
+    CHECK_OK(load(WORDS("--data", "d"), polaris, &c));
+    CHECK_STR(c.store, STR("postgresql://polaris:s3%3Acret@postgres:5432/polaris"));
+    CHECK_STR(c.store_schema, STR("firn"));
+    polaris[5] = (char *)"FIRN_STORE=postgresql://other/db";
+    CHECK_OK(load(WORDS("--data", "d"), polaris, &c));
+    CHECK_STR(c.store, STR("postgresql://other/db"));
+}
+
+TEST(a_connection_string_is_not_shown)
+{
+    char *text = NULL;
+    size_t len = 0;
+    FILE *out = open_memstream(&text, &len);
+
+    CHECK_OK(config_show(3, WORDS("--data=d", "--store", "postgresql://u:hidden@h/d"), NULL, out));
+    fclose(out);
+    CHECK(strstr(text, "store = (set)") && !strstr(text, "hidden"));
+    free(text);
+}
+
 TEST(other_servers_names_are_understood_and_ours_win)
 {
     struct config c;
@@ -91,8 +121,9 @@ TEST(g3_what_is_unknown_or_wrong_stops_the_start_and_is_named)
         { "--drain", "-1", NULL, "drain" },
         { "--drain", "99999", NULL, "drain" },
         { "--region", "x", "FIRN_SPROCKETS=1", "FIRN_SPROCKETS" },
-        { "--region", "x", "QUARKUS_DATASOURCE_JDBC_URL=jdbc:postgresql://p/x", "PostgreSQL" },
-        { "--region", "x", "POLARIS_PERSISTENCE_TYPE=relational-jdbc", "PostgreSQL" },
+        { "--region", "x", "QUARKUS_DATASOURCE_JDBC_URL=jdbc:oracle://p/x", "QUARKUS_DATASOURCE_JDBC_URL" },
+        { "--region", "x", "POLARIS_PERSISTENCE_TYPE=relational-jdbc", "QUARKUS_DATASOURCE_JDBC_URL" },
+        { "--store", "mysql://p/x", NULL, "store" },
         { "stray", "x", NULL, "stray" },
     };
 

@@ -5,7 +5,7 @@
  * for a start that failed half way and for a stop.
  *
  *   DIR/            the store's directory (made at the first start)
- *   DIR/rows/       journal and LMDB (storage/meta)
+ *   DIR/rows/       journal and LMDB (storage/meta); not with setting store: then PostgreSQL has the rows
  *   DIR/volumes/    bodies (storage/volume)
  *   DIR/endpoints.json   where the server listens; written when it is ready, removed at a stop
  *   DIR.key, DIR.root    beside it: master key and root credential (admin/iam)
@@ -43,6 +43,8 @@ struct server {
     const struct config *config;
     struct arena *arena; /* paths, addresses */
     struct store store;
+    sigset_t stop_signals;
+    int stop_signal; /* came while waiting for the store */
     bool is_new_store;
     uint8_t store_id[16];
     struct iam *iam;
@@ -99,6 +101,85 @@ static struct err make_data_dir(struct server *s, const char *data)
     return sys_sync_dir(parent.data);
 }
 
+/* ---- waiting for PostgreSQL ---- */
+
+static struct err open_waiting_front(struct server *s, int which, const struct config_list *addresses)
+{
+    const struct front_options o = {
+        .is_waiting = true,
+        .is_catalog = which == FRONT_CATALOG,
+        .has_metrics = s->config->metrics && which != FRONT_STATUS,
+        .store = &s->store,
+        .data_dir = s->config->data,
+    };
+
+    if (addresses->count == 0) return OK;
+    TRY(front_new(&o, &s->fronts[which]));
+    for (size_t i = 0; i < addresses->count; i++) {
+        const struct http_listener *l;
+        TRY(http_server_listen(s->http, addresses->items[i], front_app(s->fronts[which]), &l));
+    }
+    return OK;
+}
+
+static struct err open_waiting_edges(struct server *s)
+{
+    const struct http_options o = { .threads = 2,
+                                    .connections_max = (int)s->config->connections_max,
+                                    .idle_timeout_s = (int)s->config->idle_timeout_s };
+
+    TRY(http_server_new(&o, &s->http));
+    TRY(open_waiting_front(s, FRONT_S3, &s->config->s3_address));
+    TRY(open_waiting_front(s, FRONT_CATALOG, &s->config->catalog_address));
+    return open_waiting_front(s, FRONT_STATUS, &s->config->status_address);
+}
+
+static void close_edges(struct server *s)
+{
+    s->http = http_server_stop(s->http, (int)s->config->drain_s * 1000);
+    for (int i = 0; i < FRONT_COUNT; i++) s->fronts[i] = front_free(s->fronts[i]);
+}
+
+static struct err wait_until_open(struct server *s)
+{
+    const struct timespec pause = { .tv_nsec = 100000000 };
+    struct meta_status status;
+
+    for (;;) {
+        meta_status(s->store.meta, &status);
+        if (status.is_open) return OK;
+        if (status.is_stopped) return err_fail(ERR_UNAVAILABLE, "%s", status.why_not);
+        s->stop_signal = sigtimedwait(&s->stop_signals, NULL, &pause);
+        if (s->stop_signal > 0) return FAIL(ERR_CLOSED, "stopped while waiting for PostgreSQL");
+    }
+}
+
+/* The rest of the start reads rows. While PostgreSQL is not there, the same ports answer health (and not ready) from a server of their own, which makes way for the real one. */
+static struct err wait_for_rows(struct server *s)
+{
+    struct meta_status status;
+
+    meta_status(s->store.meta, &status);
+    if (status.is_open) return OK;
+    LOG_WARN("waiting for PostgreSQL, only health is answered", STRF("why", status.why_not));
+    struct err e = open_waiting_edges(s);
+    if (!e.code) e = wait_until_open(s);
+    close_edges(s);
+    return e;
+}
+
+/* One store, one engine: rows that lie in the directory are not to be forgotten for an empty database. */
+static struct err refuse_rows_of_another_engine(struct server *s, const char *rows)
+{
+    struct stat st;
+
+    if (!s->config->store.len || sys_stat(rows, &st).code) return OK;
+    return err_fail(
+        ERR_INVALID,
+        "the rows of this store are in %s, but setting 'store' names PostgreSQL: take it out, or give another data directory",
+        rows);
+}
+
 static struct err open_store(struct server *s)
 {
     const struct config *c = s->config;
@@ -107,7 +188,12 @@ static struct err open_store(struct server *s)
 
     if (!data.data || !rows.data || !volumes.data) return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
     TRY(make_data_dir(s, data.data));
+    const struct str store = arena_str(s->arena, c->store), schema = arena_str(s->arena, c->store_schema);
+    if (!store.data || !schema.data) return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
+    TRY(refuse_rows_of_another_engine(s, rows.data));
     const struct meta_options m = {
+        .store = store.len ? store.data : NULL,
+        .schema = schema.data,
         .dir = rows.data,
         .segment_bytes = c->segment_size,
         .checkpoint_rows_bytes = c->checkpoint_rows,
@@ -115,6 +201,7 @@ static struct err open_store(struct server *s)
         .disk_floor_bytes = c->disk_floor,
     };
     TRY(meta_open(&m, &s->store.meta));
+    TRY(wait_for_rows(s));
     const struct blob_options b = {
         .dir = volumes.data,
         .meta = s->store.meta,
@@ -340,8 +427,7 @@ static void close_all(struct server *s)
 
     front_begin_stop();
     if (s->http && endpoints.data) err_ignore(sys_unlink(endpoints.data));
-    s->http = http_server_stop(s->http, (int)s->config->drain_s * 1000);
-    for (int i = 0; i < FRONT_COUNT; i++) s->fronts[i] = front_free(s->fronts[i]);
+    close_edges(s);
     s->maintenance = maintenance_free(s->maintenance);
     s->background = background_stop(s->background);
     if (s->audit) err_ignore(audit_log_flush(s->audit)); /* what was refused in the last second */
@@ -402,20 +488,22 @@ struct err serve(const struct config *config)
 {
     CLEANUP(arena_freep) struct arena *arena = arena_new(1 * MIB);
     struct server s = { .config = config, .arena = arena };
-    sigset_t stop;
     int number = 0;
 
     if (!arena) return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
     TRY(read_words(&s));
     raise_file_limit();
     hide_memory();
-    block_signals(&stop);
+    block_signals(&s.stop_signals);
     buf_init(&s.endpoints, 64 * KIB);
     buf_char(&s.endpoints, '{');
-    const struct err e = open_all(&s);
-    if (e.code == ERR_OK) {
+    struct err e = open_all(&s);
+    if (s.stop_signal > 0) {
+        e = OK;
+        LOG_INFO("stopping before it was ready");
+    } else if (e.code == ERR_OK) {
         LOG_INFO("ready", STRF("version", FIRN_VERSION), STRV("data", config->data));
-        while (sigwait(&stop, &number) != 0) continue;
+        while (sigwait(&s.stop_signals, &number) != 0) continue;
         LOG_INFO("stopping", STRF("signal", number == SIGTERM ? "SIGTERM" : "SIGINT"));
     }
     static char why[512];

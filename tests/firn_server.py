@@ -1,4 +1,6 @@
-"""firn_server.py - a Firn server for tests: started on free ports in a directory of its own, stopped by SIGTERM."""
+"""firn_server.py - a Firn server for tests: started on free ports in a directory of its own, stopped by SIGTERM.
+
+With FIRN_TEST_STORE=postgresql in the environment every server keeps its rows in PostgreSQL (postgresql.py), each in a schema of its own."""
 import json
 import os
 import pathlib
@@ -7,12 +9,14 @@ import subprocess
 import sys
 import time
 import urllib.parse
+import uuid
 
 import boto3
 import botocore.config
 
 TESTS = pathlib.Path(__file__).parent
 sys.path.insert(0, str(TESTS))
+import postgresql  # noqa: E402
 from rawclient import Raw  # noqa: E402
 
 BINARY = os.environ.get("FIRN_BINARY", str(TESTS.parent / "build" / "firn"))
@@ -44,9 +48,12 @@ class Server:
         self.log = self.directory / "server.log"
         self.arguments, self.environment = list(arguments), dict(environment or {})
         self.process = None
+        self.schema = "s" + uuid.uuid4().hex
 
     def start(self):
-        environment = {k: v for k, v in os.environ.items() if not k.startswith(("FIRN_", "MINIO_", "AWS_", "POLARIS_"))}
+        environment = {k: v for k, v in os.environ.items() if not k.startswith(("FIRN_", "MINIO_", "AWS_", "POLARIS_", "QUARKUS_"))}
+        if os.environ.get("FIRN_TEST_STORE") == "postgresql":
+            environment.update({"FIRN_STORE": postgresql.shared().uri, "FIRN_STORE_SCHEMA": self.schema})
         environment.update({"FIRN_ROOT_USER": ROOT[0], "FIRN_ROOT_PASSWORD": ROOT[1]})
         environment.update(self.environment)
         environment = {k: v for k, v in environment.items() if v is not None}  # None: as if it were not set

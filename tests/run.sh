@@ -58,6 +58,8 @@ step_clients() { python_tests tests/clients; }
 step_e2e_asan() {
     make -j"$jobs" SAN=asan && FIRN_BINARY="$PWD/build/asan/firn" ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 python_tests "tests/s3 tests/iceberg"
 }
+# The edges once more, with rows in PostgreSQL.
+step_postgresql() { FIRN_TEST_STORE=postgresql python_tests "tests/s3 tests/iceberg"; }
 step_crash() { prepare_python && sh tests/crash/run.sh; }
 step_docs() { make docs && git diff --exit-code --stat docs && echo "1 passed, 0 failed"; }
 
@@ -77,7 +79,7 @@ run_step() {
 }
 
 sh deploy/install.sh test || { echo "0 passed, 1 failed"; exit 1; }
-all="build check unit asan tsan fuzz s3 iceberg clients e2e_asan crash docs"
+all="build check unit asan tsan fuzz s3 iceberg clients e2e_asan postgresql crash docs"
 for step in ${*:-$all}; do
     case " $all " in
     *" $step "*) run_step "$step" ;;

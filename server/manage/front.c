@@ -108,6 +108,12 @@ static void answer_status(struct front *f, struct http_request *req)
     answer_text(req, e.code == ERR_OK ? 200 : 503, "application/json", body);
 }
 
+static void answer_waiting(struct http_request *req)
+{
+    http_set(req, "Retry-After", STR("1"));
+    answer_text(req, 503, "text/plain", STR("starting: the store's rows cannot be read yet\n"));
+}
+
 enum { EVERY_PORT = 1, CATALOG_PORT = 2, STATUS_PORT = 4, METRICS = 8 };
 
 static const struct route {
@@ -151,7 +157,8 @@ static void on_head(struct http_request *req)
     struct front *f = http_context(req);
     const struct route *route = find_route(f, req);
 
-    if (route) route->answer(f, req);
+    if (f->options.is_waiting && (!route || route->answer == answer_status)) answer_waiting(req);
+    else if (route) route->answer(f, req);
     else if (f->options.maintenance && maintenance_is_meant(req))
         http_hand_over(req, maintenance_app(f->options.maintenance));
     else if (f->options.management && str_starts(req->raw_path, STR(MANAGE_BASE "/")))

@@ -22,6 +22,7 @@ struct maintenance;
 struct front_options {
     const struct http_app *api;  /* what serves the rest; NULL: a status port */
     const struct http_app *management; /* what serves /api/management/v1 below it; NULL: nothing */
+    bool is_waiting;             /* there is no API yet, no iam, and of the store only meta: the rest is answered 503 */
     bool is_catalog;             /* the catalog's own health routes too */
     bool has_metrics;
     const struct iam *iam;

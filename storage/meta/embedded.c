@@ -299,6 +299,7 @@ static void embedded_status(struct meta *meta, struct meta_status *ret)
         (void)err_keep(FAIL(ERR_NO_SPACE, "the disk is almost full"), s.why_not, sizeof(s.why_not));
     mutex_lock(&m->queue_lock);
     if (m->is_stopped) {
+        s.is_stopped = true;
         s.is_writable = false;
         (void)err_keep(FAIL(ERR_UNAVAILABLE, m->stopped_why), s.why_not, sizeof(s.why_not));
     }

@@ -179,7 +179,8 @@ struct meta_status {
     const char *engine;        /* "embedded", "postgresql" */
     bool is_open;              /* rows can be read; false only until PostgreSQL was reached for the first time */
     bool is_writable;          /* false after a failed flush, or below the floor */
-    char why_not[256];         /* when not */
+    bool is_stopped;           /* not writable, and only a restart helps */
+    char why_not[256];         /* when not writable */
     uint64_t memtable_bytes, memtable_rows;
     uint64_t journal_segments, journal_bytes;
     uint64_t lmdb_bytes_used, lmdb_bytes_map;

@@ -135,6 +135,7 @@ static void pg_status(struct meta *meta, struct meta_status *ret)
     s.is_open = atomic_load(&m->is_open);
     mutex_lock(&m->queue_lock);
     s.is_writable = m->state == PG_SERVING;
+    s.is_stopped = m->state == PG_REFUSED;
     (void)snprintf(s.why_not, sizeof(s.why_not), "%s", s.is_writable ? "" : m->why);
     mutex_unlock(&m->queue_lock);
     s.transactions = atomic_load(&m->transactions);
