@@ -82,7 +82,9 @@ class Postgresql:
 
     def sql(self, statement):
         command = [BIN / "psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-c", statement, self.uri]
-        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+        done = subprocess.run(command, check=False, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
 
 
 @functools.cache

@@ -59,7 +59,7 @@ step_e2e_asan() {
     make -j"$jobs" SAN=asan && FIRN_BINARY="$PWD/build/asan/firn" ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 python_tests "tests/s3 tests/iceberg"
 }
 # The edges once more, with rows in PostgreSQL.
-step_postgresql() { FIRN_TEST_STORE=postgresql python_tests "tests/s3 tests/iceberg"; }
+step_postgresql() { FIRN_TEST_STORE=postgresql python_tests "tests/store tests/s3 tests/iceberg"; }
 step_crash() { prepare_python && sh tests/crash/run.sh; }
 step_docs() { make docs && git diff --exit-code --stat docs && echo "1 passed, 0 failed"; }
 

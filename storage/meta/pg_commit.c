@@ -152,7 +152,7 @@ static void state_set(struct pg_engine *m, enum pg_state state, struct err e)
     if (state == PG_SERVING)
         LOG_INFO("PostgreSQL holds the rows, and this server its lease", STRF("schema", m->schema));
     else if (state == PG_REFUSED) LOG_ERROR("the store takes no more writes", ERRF(e));
-    else LOG_WARN("PostgreSQL is not there, it is tried again", ERRF(e));
+    else LOG_WARN("PostgreSQL cannot be used, it is tried again", ERRF(e));
 }
 
 /* Another try at a session. */

@@ -17,6 +17,14 @@
 /* An id or a number in a key: eight bytes, the highest first. */
 #define BE64(from) "('x' || encode(substring(key from " from " for 8), 'hex'))::bit(64)::bigint"
 
+/* Tables and views alike. */
+#define NAMED(from)                                                                                          \
+    "select n.catalog, n.name as namespace, convert_from(substring(key from 17), 'UTF8') as name, "          \
+    "(r.row->>'uuid')::uuid as uuid, r.row->>'location' as location, "                                       \
+    "r.row->>'metadata-location' as metadata_location, (r.row->>'version')::bigint as version, r.row "       \
+    "from " from " cross join lateral readable(value) as r(row) "                                            \
+    "left join namespaces n on n.catalog_id = " BE64("1") " and n.id = " BE64("9")
+
 static const struct step {
     uint64_t version;
     const char *sql;
@@ -28,28 +36,26 @@ static const struct step {
     { 1, "create table small_bodies (id bigint primary key, bytes bytea not null, dropped bigint)" },
     { 1, "alter table small_bodies alter column bytes set storage external" },
     { 1, "create index small_bodies_dropped on small_bodies (dropped) where dropped is not null" },
+    /* jsonb takes no \u0000, which strings of clients may hold; nor does ->> take a row that has one anywhere. */
     { 1,
-      "create view catalogs as select convert_from(key, 'UTF8') as name, (value->>'id')::bigint as id, "
-      "value->>'base-location' as base_location, value as row from rows_catalogs" },
+      "create function readable(json) returns jsonb language sql immutable parallel safe as $$ select case "
+      "when position('\\u0000' in $1::text) = 0 then $1::text::jsonb "
+      "else regexp_replace($1::text, '(?<!\\\\)((?:\\\\\\\\)*)\\\\u0000', '\\1\\\\ufffd', 'g')::jsonb end $$" },
+    { 1,
+      "create view catalogs as select convert_from(key, 'UTF8') as name, (r.row->>'id')::bigint as id, "
+      "r.row->>'base-location' as base_location, r.row from rows_catalogs, lateral readable(value) as r(row)" },
     { 1,
       "create view namespaces as select c.name as catalog, "
-      "replace(convert_from(substring(key from 9), 'UTF8'), E'\\x1f', '.') as name, (value->>'id')::bigint as id, "
-      "value->'properties' as properties, c.id as catalog_id, value as row "
-      "from rows_namespaces left join catalogs c on c.id = " BE64("1") },
+      "replace(convert_from(substring(key from 9), 'UTF8'), E'\\x1f', '.') as name, (r.row->>'id')::bigint as id, "
+      "r.row->'properties' as properties, c.id as catalog_id, r.row "
+      "from rows_namespaces cross join lateral readable(value) as r(row) left join catalogs c on c.id = " BE64(
+          "1") },
+    { 1, "create view tables as " NAMED("rows_tables") },
+    { 1, "create view views as " NAMED("rows_views") },
     { 1,
-      "create view tables as select n.catalog, n.name as namespace, convert_from(substring(key from 17), 'UTF8') as name, "
-      "(value->>'uuid')::uuid as uuid, value->>'location' as location, value->>'metadata-location' as metadata_location, "
-      "(value->>'version')::bigint as version, value as row "
-      "from rows_tables left join namespaces n on n.catalog_id = " BE64("1") " and n.id = " BE64("9") },
-    { 1,
-      "create view views as select n.catalog, n.name as namespace, convert_from(substring(key from 17), 'UTF8') as name, "
-      "(value->>'uuid')::uuid as uuid, value->>'location' as location, value->>'metadata-location' as metadata_location, "
-      "(value->>'version')::bigint as version, value as row "
-      "from rows_views left join namespaces n on n.catalog_id = " BE64("1") " and n.id = " BE64("9") },
-    { 1,
-      "create view audit as select (value->>'time')::timestamptz as time, value->>'principal' as principal, "
-      "value->>'operation' as operation, value->>'object' as object, value->>'outcome' as outcome, "
-      "value->>'address' as address, value->>'request-id' as request_id, value->'details' as details from rows_audit" },
+      "create view audit as select (r.row->>'time')::timestamptz as time, r.row->>'principal' as principal, "
+      "r.row->>'operation' as operation, r.row->>'object' as object, r.row->>'outcome' as outcome, r.row->>'address' as address, "
+      "r.row->>'request-id' as request_id, r.row->'details' as details from rows_audit, lateral readable(value) as r(row)" },
 };
 #define STEP_COUNT (sizeof(steps) / sizeof(steps[0]))
 

@@ -1,0 +1,180 @@
+"""test_postgresql.py - a server whose rows are in PostgreSQL: start before it, its restart, its crash, one server at a time, Polaris' variables, SQL for people."""
+import json
+import os
+import signal
+import subprocess
+
+import pytest
+import requests
+
+import postgresql
+from firn_server import BINARY, ROOT, Server, wait_for
+
+
+@pytest.fixture
+def pg(tmp_path):
+    tmp_path.chmod(0o711)
+    for parent in tmp_path.parents[:2]:
+        parent.chmod(0o711)
+    (tmp_path / "pg").mkdir()
+    p = postgresql.Postgresql(tmp_path / "pg")
+    yield p
+    p.stop()
+
+
+@pytest.fixture
+def firn(tmp_path, pg):
+    """A function that makes a server on fixed ports, not started."""
+    servers = []
+
+    def make(environment=None):
+        directory = tmp_path / f"firn{len(servers)}"
+        directory.mkdir()
+        ports = ["--s3-address", f"127.0.0.1:{postgresql.free_port()}", "--catalog-address", f"127.0.0.1:{postgresql.free_port()}"]
+        s = Server(directory, ports, {"FIRN_STORE": pg.uri, **(environment or {})})
+        s.s3_at, s.catalog_at = f"http://{ports[1]}", f"http://{ports[3]}"
+        servers.append(s)
+        return s
+
+    yield make
+    for s in servers:
+        assert s.stop() in (0, None), s.log.read_text()[-4000:]
+
+
+def launch(server):
+    """Start it without waiting for it to be ready."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("FIRN_", "QUARKUS_"))}
+    environment.update({"FIRN_ROOT_USER": ROOT[0], "FIRN_ROOT_PASSWORD": ROOT[1], **server.environment})
+    with open(server.log, "ab") as log:
+        server.process = subprocess.Popen([BINARY, "serve", "--data", str(server.data), *server.arguments], env=environment, stdout=log, stderr=log)
+
+
+def status(url):
+    try:
+        return requests.get(url, timeout=10).status_code
+    except requests.ConnectionError:
+        return None
+
+
+def put(server, key):
+    """The status of storing an object."""
+    client = server.raw()
+    try:
+        return client.request("PUT", f"/bucket/{key}", body=key.encode()).status
+    finally:
+        client.close()
+
+
+def test_a_server_started_before_postgresql_waits_for_it(firn, pg):
+    s = firn()
+    launch(s)
+    wait_for(lambda: status(s.catalog_at + "/q/health/live") == 200, what="health")
+    assert status(s.catalog_at + "/q/health/ready") == 503
+    assert status(s.s3_at + "/health/ready") == 503
+    assert status(s.s3_at + "/bucket/key") == 503
+    assert status(s.catalog_at + "/api/catalog/v1/config") == 503
+    assert status(s.catalog_at + "/api/firn/v1/status") == 503
+    assert not (s.data / "endpoints.json").exists()
+    pg.start()
+    wait_for(s.ready, what="the server to be ready")
+    assert status(s.catalog_at + "/q/health/ready") == 200
+    assert "waiting for PostgreSQL" in s.log.read_text()
+
+
+def test_a_server_that_waits_stops_when_it_is_told(firn):
+    s = firn()
+    launch(s)
+    wait_for(lambda: status(s.catalog_at + "/q/health/live") == 200, what="health")
+    assert s.stop(signal.SIGTERM) == 0
+
+
+@pytest.mark.parametrize("how", ["stop", "kill"])
+def test_a_restart_of_postgresql_is_survived_and_loses_nothing(firn, pg, how):
+    pg.start()
+    s = firn().start()
+    s.boto().create_bucket(Bucket="bucket")
+    assert put(s, "before") == 200
+    getattr(pg, how)()
+    assert put(s, "during") == 503
+    assert s.raw().request("GET", "/bucket/before").status == 503
+    wait_for(lambda: status(s.catalog_at + "/q/health/ready") == 503, what="not ready")
+    pg.start()
+    wait_for(lambda: status(s.catalog_at + "/q/health/ready") == 200, what="ready again")
+    assert put(s, "after") == 200
+    keys = [o["Key"] for o in s.boto().list_objects_v2(Bucket="bucket")["Contents"]]
+    assert keys == ["after", "before"]
+    assert s.boto().get_object(Bucket="bucket", Key="before")["Body"].read() == b"before"
+
+
+def test_a_second_server_is_refused_and_told_by_whom(firn, pg):
+    pg.start()
+    first, second = firn().start(), firn()
+    launch(second)
+    assert second.process.wait(timeout=60) == 1
+    assert "another server holds the store in PostgreSQL" in second.log.read_text()
+    assert f"process {first.process.pid}" in second.log.read_text()
+    second.process = None
+    assert put(first, "x") == 404  # it goes on serving: there is no bucket
+
+
+def test_a_server_that_was_killed_gives_way(firn, pg):
+    pg.start()
+    s = firn().start()
+    s.boto().create_bucket(Bucket="bucket")
+    assert put(s, "kept") == 200
+    s.restart(signal.SIGKILL)
+    assert s.boto().get_object(Bucket="bucket", Key="kept")["Body"].read() == b"kept"
+
+
+def test_rows_of_another_engine_are_not_forgotten(firn, pg):
+    pg.start()
+    s = firn({"FIRN_STORE": None}).start()
+    assert s.stop() == 0
+    s.environment["FIRN_STORE"] = pg.uri
+    launch(s)
+    assert s.process.wait(timeout=60) == 2
+    assert "the rows of this store are in" in s.log.read_text()
+    s.process = None
+
+
+def test_polaris_variables_are_enough_and_no_password_is_told(firn, pg):
+    pg.start()
+    pg.sql("create role polaris login password 'polaris_secret'")
+    pg.sql("create database polaris owner polaris")
+    s = firn({"FIRN_STORE": None, "QUARKUS_DATASOURCE_DB_KIND": "postgresql", "QUARKUS_DATASOURCE_USERNAME": "polaris", "QUARKUS_DATASOURCE_PASSWORD": "polaris_secret",
+              "QUARKUS_DATASOURCE_JDBC_URL": pg.jdbc.replace("/postgres", "/polaris"), "POLARIS_PERSISTENCE_TYPE": "relational-jdbc"}).start()
+    s.boto().create_bucket(Bucket="bucket")
+    assert put(s, "x") == 200
+    pg.stop()
+    wait_for(lambda: status(s.catalog_at + "/q/health/ready") == 503, what="not ready")
+    assert "polaris_secret" not in s.log.read_text()
+    shown = subprocess.run([BINARY, "config", "show", "--data", "d"], env={**os.environ, **{k: v for k, v in s.environment.items() if v}}, capture_output=True, text=True, check=True)
+    assert "polaris_secret" not in shown.stdout and "store = (set)" in shown.stdout
+
+
+def test_people_can_query_the_catalog(firn, pg):
+    pg.start()
+    s = firn()
+    s.arguments += ["--catalogs", "lake"]
+    s.start()
+    form = {"grant_type": "client_credentials", "client_id": ROOT[0], "client_secret": ROOT[1]}
+    base = s.catalog_url + "/api/catalog/v1"
+    token = requests.post(base + "/oauth/tokens", data=form, timeout=30).json()["access_token"]
+    with requests.Session() as session:
+        session.headers["Authorization"] = "Bearer " + token
+        name = "\u00e4 quoted ' name"
+        session.post(base + "/lake/namespaces", json={"namespace": ["a"], "properties": {"owner": "x\u0000y"}}, timeout=30).raise_for_status()
+        session.post(base + "/lake/namespaces", json={"namespace": ["a", "b"]}, timeout=30).raise_for_status()
+        schema = {"type": "struct", "fields": [{"id": 1, "name": "a", "required": False, "type": "long"}]}
+        session.post(base + "/lake/namespaces/a%1Fb/tables", json={"name": name, "schema": schema}, timeout=30).raise_for_status()
+        loaded = session.get(base + "/lake/namespaces/a", timeout=30).json()
+    assert loaded["properties"]["owner"] == "x\u0000y"
+    pg_sql = lambda q: pg.sql("set search_path = firn; " + q)  # noqa: E731
+    assert pg_sql("select name from catalogs") == "lake"
+    assert pg_sql("select properties->>'owner' from namespaces where name = 'a'") == "x\ufffdy"
+    assert pg_sql(r"""select readable('{"a":"\\u0000\u0000\u0000"}')->>'a'""") == "\\u0000\ufffd\ufffd"
+    assert pg_sql("select catalog || '/' || name from namespaces order by name") == "lake/a\nlake/a.b"
+    assert pg_sql("select catalog || '/' || namespace || '/' || name from tables") == f"lake/a.b/{name}"
+    assert pg_sql("select metadata_location from tables").startswith("s3://lake/a/b/")
+    assert pg_sql("select count(*) from audit where operation = 'CreateTable' and outcome = 'ok' and time > now() - interval '1 hour'") == "1"
+    assert json.loads(pg_sql("select row from tables"))["version"] == 1
