@@ -12,9 +12,11 @@
 #include <errno.h>
 #include <libpq-fe.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "storage/base/clock.h"
 #include "storage/base/limits.h"
@@ -256,6 +258,42 @@ static struct err receive_all(struct pg *pg, struct run *run, uint64_t deadline)
     return sync_result(pg, deadline);
 }
 
+/* ---- faults, for tests ---- */
+
+static struct {
+    atomic_bool is_armed, has_struck;
+    _Atomic int64_t left;
+    enum pg_fault how;
+} fault;
+
+void pg_fault_arm(uint64_t nth, enum pg_fault how)
+{
+    fault.how = how;
+    atomic_store(&fault.left, (int64_t)nth);
+    atomic_store(&fault.has_struck, false);
+    atomic_store(&fault.is_armed, true);
+}
+
+bool pg_fault_disarm(void)
+{
+    atomic_store(&fault.is_armed, false);
+    return atomic_load(&fault.has_struck);
+}
+
+static bool fault_strikes(void)
+{
+    if (!atomic_load_explicit(&fault.is_armed, memory_order_relaxed)) return false;
+    if (atomic_fetch_sub(&fault.left, 1) != 0) return false;
+    atomic_store(&fault.has_struck, true);
+    return true;
+}
+
+static struct err fault_lose(struct pg *pg)
+{
+    (void)shutdown(PQsocket(pg->conn), SHUT_RDWR);
+    return lost(pg, "a test cut the connection. ");
+}
+
 static struct err exchange(struct pg *pg, struct run *run)
 {
     const uint64_t deadline = clock_mono_ms() + LIMIT_PG_ANSWER_MS;
@@ -276,7 +314,9 @@ struct err pg_run(struct pg *pg, const struct pg_query *queries, size_t count, s
     if (count > PG_RUN_MAX) return FAIL(ERR_INTERNAL, "PostgreSQL: too many statements for one round trip");
     if (pg->is_lost) return FAIL(ERR_UNAVAILABLE, "PostgreSQL: the connection was lost");
     pg->sqlstate[0] = 0;
-    struct err e = exchange(pg, &run);
+    const bool strikes = fault_strikes();
+    struct err e = strikes && fault.how == PG_FAULT_BEFORE ? fault_lose(pg) : exchange(pg, &run);
+    if (strikes && !e.code) e = fault_lose(pg);
     if (!e.code) e = run.failed;
     for (size_t i = 0; i < count; i++) {
         if (!e.code && ret_answers) ret_answers[i] = (struct pg_answer *)run.results[i];

@@ -57,4 +57,14 @@ bool pg_answer_is_null(const struct pg_answer *a, size_t row, int column);
 bool pg_answer_is(const struct pg_answer *a, const char *tag); /* the command's tag, "COMMIT" */
 struct pg_answer *pg_answer_free(struct pg_answer *a);         /* NULL is fine; returns NULL */
 
+/* ---- faults, for tests ---- */
+
+enum pg_fault {
+    PG_FAULT_BEFORE, /* the connection is lost before anything is sent */
+    PG_FAULT_AFTER,  /* it is lost after the server has done it all, and before anybody here knows */
+};
+/* Lose the connection of the nth pg_run (from 0), in any thread. */
+void pg_fault_arm(uint64_t nth, enum pg_fault how);
+bool pg_fault_disarm(void); /* did it strike? */
+
 #endif

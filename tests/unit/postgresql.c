@@ -77,6 +77,11 @@ static void fail_with_log(const struct test_postgresql *p, const char *what, int
     test_fail(__FILE__, __LINE__, "%s: status %d\n%s", what, status, text);
 }
 
+static void grant_way(const char *path)
+{
+    if (chmod(path, 0711)) test_fail(__FILE__, __LINE__, "chmod %s", path);
+}
+
 void test_postgresql_init(struct test_postgresql *p, const char *dir)
 {
     const struct passwd *user = geteuid() == 0 ? getpwnam("postgres") : NULL;
@@ -85,6 +90,10 @@ void test_postgresql_init(struct test_postgresql *p, const char *dir)
 
     snprintf(p->dir, sizeof(p->dir), "%s", dir);
     snprintf(p->store, sizeof(p->store), "postgresql://postgres@/postgres?host=%s", dir);
+    char parent[300];
+
+    snprintf(parent, sizeof(parent), "%s/..", dir);
+    grant_way(parent);
     if (user && chown(dir, user->pw_uid, user->pw_gid)) test_fail(__FILE__, __LINE__, "chown %s", dir);
     const int status = run(dir, "initdb", arguments);
     if (status) fail_with_log(p, "initdb", status);
@@ -142,11 +151,6 @@ void test_postgresql_kill(struct test_postgresql *p)
 }
 
 /* ---- the shared one ---- */
-
-static void grant_way(const char *path)
-{
-    if (chmod(path, 0711)) test_fail(__FILE__, __LINE__, "chmod %s", path);
-}
 
 void test_postgresql_begin(const char *root_dir)
 {
