@@ -354,7 +354,7 @@ static struct err session_set(struct pg *pg, const char *schema)
 {
     static const char sql[] =
         "select set_config('search_path', $1::text, false), set_config('statement_timeout', '30s', false), "
-        "set_config('lock_timeout', '5s', false), set_config('idle_in_transaction_session_timeout', '60s', false), "
+        "set_config('lock_timeout', '3s', false), set_config('idle_in_transaction_session_timeout', '60s', false), "
         "set_config('tcp_keepalives_idle', '5', false), set_config('tcp_keepalives_interval', '2', false), "
         "set_config('tcp_keepalives_count', '3', false), set_config('tcp_user_timeout', '15000', false), "
         "set_config('synchronous_commit', case when current_setting('synchronous_commit') in ('off', 'local') then 'on' "

@@ -23,7 +23,7 @@
 #include "storage/meta/pg_engine.h"
 
 #define BACKGROUND_SHARE 4 /* one of so many in a batch may be background work */
-#define LOOK_MS 2000       /* an idle writer looks whether its session is there, and clears bodies away */
+#define LOOK_MS 1000       /* an idle writer looks whether its session is there, and clears bodies away */
 #define BACKOFF_FIRST_MS 100
 #define BACKOFF_MAX_MS 5000
 

@@ -458,7 +458,7 @@ struct writer {
 };
 
 struct numbered {
-    char key[32];
+    char key[48];
 };
 
 static struct err numbered_fn(struct txn *txn, void *arg)
@@ -509,7 +509,7 @@ TEST(a_server_that_is_killed_loses_nothing_that_was_acknowledged)
     CHECK_OK(view_open(m, &view));
     for (int i = 0; i < WRITERS; i++) {
         for (uint64_t n = 0; n < w[i].sent; n++) {
-            char key[32];
+            char key[48];
             struct err e;
             if (w[i].outcomes[n] == ERR_OUTCOME_UNKNOWN) continue;
             snprintf(key, sizeof(key), "%d-%llu", i, (unsigned long long)n);
