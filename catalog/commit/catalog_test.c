@@ -10,6 +10,7 @@
 #include "storage/base/thread.h"
 #include "storage/object/bucket.h"
 #include "storage/object/object_get.h"
+#include "tests/unit/postgresql.h"
 #include "tests/unit/test.h"
 
 struct world {
@@ -26,7 +27,11 @@ static void world_open(struct world *w)
 
     w->arena = arena_new(64 * MIB);
     (void)snprintf(path, sizeof(path), "%s/rows", w->dir);
-    const struct meta_options m = { .dir = path, .segment_bytes = 4 * MIB, .disk_floor_bytes = 1 * MIB };
+    const struct meta_options m = { .store = test_store(),
+                                    .schema = test_store_schema(w->dir),
+                                    .dir = path,
+                                    .segment_bytes = 4 * MIB,
+                                    .disk_floor_bytes = 1 * MIB };
     CHECK_OK(meta_open(&m, &w->store.meta));
     (void)snprintf(path, sizeof(path), "%s/volumes", w->dir);
     const struct blob_options b = {

@@ -12,6 +12,7 @@
 #include "storage/object/object_delete.h"
 #include "storage/object/object_get.h"
 #include "storage/object/part_map.h"
+#include "tests/unit/postgresql.h"
 #include "tests/unit/test.h"
 
 #define PARTS_MAX 16
@@ -25,6 +26,8 @@ struct err fixture_start(struct fixture *f)
     snprintf(meta_dir, sizeof(meta_dir), "%s/meta", f->dir);
     snprintf(blob_dir, sizeof(blob_dir), "%s/volumes", f->dir);
     const struct meta_options meta = {
+        .store = test_store(),
+        .schema = test_store_schema(f->dir),
         .dir = meta_dir,
         .segment_bytes = 256 * KIB,
         .disk_floor_bytes = 1 * MIB,
@@ -271,4 +274,20 @@ void fixture_check_references(struct fixture *f)
 
     CHECK_U64(fixture_count(f, SPACE_BODY_REFS), count);
     CHECK(fixture_count(f, SPACE_BODIES) <= count);
+}
+
+void fixture_check_no_small_bodies(struct fixture *f)
+{
+    struct meta_status status;
+    char out[32], sql[200];
+
+    if (test_store()) {
+        snprintf(sql, sizeof(sql), "select count(*) from %s.small_bodies where dropped is null",
+                 test_store_schema(f->dir));
+        test_postgresql_sql(test_store(), sql, out, sizeof(out));
+        CHECK_STR(str_from_z(out), STR("0"));
+        return;
+    }
+    meta_status(f->store.meta, &status);
+    CHECK_U64(status.journal_segments, 1);
 }

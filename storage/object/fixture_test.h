@@ -45,4 +45,7 @@ void fixture_check_references(struct fixture *f);
 /* Rows in a space. */
 uint64_t fixture_count(struct fixture *f, enum space space);
 
+/* Every small body was dropped. Embedded: a segment goes when all in it were, so one is left, the one in use. */
+void fixture_check_no_small_bodies(struct fixture *f);
+
 #endif

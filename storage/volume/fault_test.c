@@ -10,6 +10,7 @@
 
 #include "storage/base/sysio.h"
 #include "storage/volume/world_test.h"
+#include "tests/unit/postgresql.h"
 #include "tests/unit/test.h"
 
 enum truth { IS_THERE, IS_GONE, IS_EITHER };
@@ -202,6 +203,7 @@ TEST(a_start_that_stops_anywhere_loses_nothing)
     struct story left;
     bool has_struck = true;
 
+    if (test_store()) return; /* the rows are not in a directory that could be copied */
     story_leave(&left);
     for (uint64_t n = 0; has_struck; n++) {
         struct story s = story_copy(&left);

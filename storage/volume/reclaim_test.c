@@ -5,6 +5,7 @@
 #include "storage/base/clock.h"
 #include "storage/base/sysio.h"
 #include "storage/volume/world_test.h"
+#include "tests/unit/postgresql.h"
 #include "tests/unit/test.h"
 
 #define PATIENCE_MS 60000
@@ -249,6 +250,7 @@ TEST(space_of_a_body_whose_publishing_is_unknown_is_kept)
     struct blob_writer *writer;
     uint64_t bytes;
 
+    if (test_store()) return; /* a fault of the disk here does not reach the rows */
     world_init(&w);
     world_open(&w);
     const struct uid kept = world_put(&w, 100000, 1);

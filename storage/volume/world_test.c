@@ -1,5 +1,6 @@
 /* world_test.c - see world_test.h; it has no tests of its own. */
 #include "storage/volume/world_test.h"
+#include "tests/unit/postgresql.h"
 #include "tests/unit/test.h"
 
 #include <stdlib.h>
@@ -25,7 +26,8 @@ void world_init(struct world *w)
     *w = (struct world){
         .meta_dir = meta_dir,
         .volume_dir = volume_dir,
-        .meta_options = { .dir = meta_dir,
+        .meta_options = { .store = test_store(),
+                          .dir = meta_dir,
                           .segment_bytes = 256 * KIB,
                           .disk_floor_bytes = MIB,
                           .map_bytes = 64 * MIB,
@@ -40,6 +42,7 @@ void world_init(struct world *w)
 
 struct err world_try_open(struct world *w)
 {
+    w->meta_options.schema = test_store_schema(w->meta_options.dir);
     TRY(meta_open(&w->meta_options, &w->meta));
     w->blob_options.meta = w->meta;
     const struct err e = blob_open(&w->blob_options, &w->b);

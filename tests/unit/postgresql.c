@@ -186,6 +186,23 @@ const char *test_schema(void)
     return names[i];
 }
 
+const char *test_store(void)
+{
+    const char *wanted = getenv("FIRN_TEST_STORE");
+    return wanted && strcmp(wanted, "postgresql") == 0 ? test_postgresql() : NULL;
+}
+
+/* FNV-1a */
+const char *test_store_schema(const char *dir)
+{
+    static char name[48];
+    uint64_t hash = 14695981039346656037ull;
+
+    for (const char *p = dir; *p; p++) hash = (hash ^ (uint8_t)*p) * 1099511628211ull;
+    snprintf(name, sizeof(name), "d%016llx", (unsigned long long)hash);
+    return name;
+}
+
 void test_postgresql_end(void)
 {
     const pid_t pid = shared_dir[0] ? postmaster_of(shared_dir) : 0;

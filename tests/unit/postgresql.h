@@ -19,6 +19,10 @@ const char *test_postgresql(void);
 /* A name for a schema that nobody else has. Lives as long as the test. */
 const char *test_schema(void);
 
+/* For fixtures that run on the engine that FIRN_TEST_STORE names: the shared server when it is "postgresql", else NULL. The schema goes with the directory of the store. */
+const char *test_store(void);
+const char *test_store_schema(const char *dir);
+
 /* A server of the test's own, in a directory that test_dir made. It is stopped with the test, or by these. */
 void test_postgresql_init(struct test_postgresql *p, const char *dir); /* initdb; not started */
 void test_postgresql_start(struct test_postgresql *p);                 /* and wait until it serves */
