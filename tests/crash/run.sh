@@ -1,7 +1,7 @@
 #!/bin/sh
 # run.sh [CYCLES]: kill -9 under load, and nothing acknowledged may be lost. Ends with "N passed, N failed".
 #   objects.py   puts, overwrites, deletes, copies and uploads in parts (a harness of its own: objects.py --help)
-#   tables.py    table commits by several writers; the metadata chain must be whole
+#   tables.py    table commits by several writers; the metadata chain must be whole. Once more with PostgreSQL, which is killed too
 #   maintenance.py  random tables whose snapshots expire: the files that are left are those that are needed (FIRN_TEST_TABLES of them)
 # Checkpoints and reclaiming are forced to run often, so that kills land inside them.
 set -u
@@ -33,6 +33,8 @@ objects multipart $((cycles / 5 + 1)) --mpu-share .75 --writers 6
 if [ -f tests/crash/tables.py ]; then
     "$python" tests/crash/tables.py --cycles $((cycles * 3 / 5))
     count tables $?
+    "$python" tests/crash/tables.py --cycles $((cycles / 2)) --postgresql
+    count tables-postgresql $?
 fi
 "$python" -W ignore tests/crash/maintenance.py --tables "${FIRN_TEST_TABLES:-40}"
 count maintenance $?

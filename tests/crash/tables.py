@@ -10,6 +10,8 @@ acknowledgement is remembered. Then the server is killed at a random moment, sta
      sequence numbers grow by one, and the snapshot log ends at the current snapshot
   4  a table and its files agree over both doors: what REST says is what the S3 object holds
 
+With --postgresql the rows are in a PostgreSQL, and each time it is the server, PostgreSQL, or both that are killed.
+
 Exit status: 0 no violation, 1 violation, 2 the server would not start.
 """
 import argparse
@@ -30,19 +32,24 @@ import botocore.config
 import requests
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests"))
+import postgresql  # noqa: E402
+
 USER, PASSWORD = "crash", "crashcrash"
 SCHEMA = {"type": "struct", "fields": [{"id": 1, "name": "a", "required": False, "type": "long"}]}
 
 
 class Firn:
-    def __init__(self, directory):
-        self.directory, self.data, self.process = directory, directory / "data", None
+    def __init__(self, directory, pg):
+        self.directory, self.data, self.process, self.pg = directory, directory / "data", None, pg
 
     def start(self):
         (self.data / "endpoints.json").unlink(missing_ok=True)
         command = [str(ROOT / "build/firn"), "serve", "--data", str(self.data), "--s3-address", "127.0.0.1:0", "--catalog-address", "127.0.0.1:0", "--segment-size", "1MiB",
                    "--checkpoint-rows", "128KiB", "--checkpoint-log", "2MiB", "--catalogs", "lake"]
         environment = {**os.environ, "FIRN_ROOT_USER": USER, "FIRN_ROOT_PASSWORD": PASSWORD}
+        if self.pg:
+            environment["FIRN_STORE"] = self.pg.uri
         with open(self.directory / "server.log", "ab") as log:
             self.process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
 
@@ -56,6 +63,14 @@ class Firn:
                 return True
             except (FileNotFoundError, ValueError):
                 time.sleep(0.005)
+        return False
+
+    def wait_writable(self, seconds=60):
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if requests.get(self.endpoints["catalog"][0] + "/q/health/ready", timeout=30).status_code == 200:
+                return True
+            time.sleep(0.01)
         return False
 
     def kill(self):
@@ -77,7 +92,12 @@ class Rest:
 
 class Run:
     def __init__(self, arguments, directory):
-        self.a, self.firn = arguments, Firn(directory)
+        self.pg = None
+        if arguments.postgresql:
+            directory.chmod(0o711)
+            (directory / "pg").mkdir()
+            self.pg = postgresql.Postgresql(directory / "pg").start()
+        self.a, self.firn = arguments, Firn(directory, self.pg)
         self.random = random.Random(arguments.seed)
         self.tables = [f"t{i}" for i in range(arguments.tables)]
         self.acknowledged = {t: {} for t in self.tables}  # snapshot id -> property name
@@ -92,7 +112,10 @@ class Run:
     # ---- load ----
     def commit(self, rest, table, writer):
         path = f"/namespaces/n/tables/{table}"
-        metadata = rest.call("GET", path).json()["metadata"]
+        loaded = rest.call("GET", path)
+        if loaded.status_code == 503 and self.pg:
+            return  # PostgreSQL is away
+        metadata = loaded.json()["metadata"]
         with self.lock:
             self.counter += 1
             number = self.counter
@@ -199,6 +222,17 @@ class Run:
         for w in writers:
             w.start()
         time.sleep(self.random.uniform(0.1, self.a.max_run))  # the moment of the kill: this wait is the test
+        victims = self.random.choice(("server", "postgresql", "both")) if self.pg else "server"
+        if victims != "server":
+            self.pg.kill()
+            self.pg.start()
+        if victims == "postgresql":  # the server goes on by itself, with the writers that it has
+            ready = self.firn.wait_writable()
+            time.sleep(self.random.uniform(0, 0.2))
+            self.stop.set()
+            for w in writers:
+                w.join()
+            return ready
         self.firn.kill()
         self.stop.set()
         for w in writers:
@@ -223,6 +257,8 @@ class Run:
                 print(f"cycle {cycle}/{self.a.cycles}: {total} commits, {self.conflicts} conflicts, {len(self.violations)} violations", flush=True)
         finally:
             self.firn.kill()
+            if self.pg:
+                self.pg.stop()
         if sum(len(a) for a in self.acknowledged.values()) == 0:
             self.violation("nothing-was-committed")
         return 1 if self.violations else 0
@@ -234,6 +270,7 @@ def main():
     p.add_argument("--writers", type=int, default=4)
     p.add_argument("--tables", type=int, default=3)
     p.add_argument("--max-run", type=float, default=1.0)
+    p.add_argument("--postgresql", action="store_true")
     p.add_argument("--seed", type=int, default=int(time.time()))
     arguments = p.parse_args()
     print(f"seed {arguments.seed}")
