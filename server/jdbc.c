@@ -92,47 +92,47 @@ static struct err parameter_print(struct str parameter, bool *is_first, struct b
         STR_ARG(name));
 }
 
+static struct err credential_take(struct str escaped, struct arena *arena, struct str *field)
+{
+    const struct str value = percent_str(arena, escaped, false);
+
+    if (!value.data)
+        return FAIL(ERR_INVALID,
+                    "environment: a credential in " URL_VARIABLE " is not escaped as it should be");
+    if (!field->len) *field = value;
+    return OK;
+}
+
 /* user and password may be parameters too: they are the weaker ones. */
-static struct err parameters_print(const struct jdbc *j, struct str query, struct buf *out,
-                                   struct jdbc *ret_found)
+static struct err parameters_print(struct str query, struct arena *arena, struct jdbc *found, struct buf *out)
 {
     bool is_first = true;
     struct str p;
 
-    *ret_found = *j;
     for (struct str_split it = str_split_on(query, '&'); str_split_next(&it, &p);) {
-        if (!p.len) continue;
-        if (str_starts(p, STR("user="))) {
-            if (!j->user.len) ret_found->user = str_from(p, 5);
-        } else if (str_starts(p, STR("password="))) {
-            if (!j->password.len) ret_found->password = str_from(p, 9);
-        } else {
-            TRY(parameter_print(p, &is_first, out));
-        }
+        if (str_starts(p, STR("user="))) TRY(credential_take(str_from(p, 5), arena, &found->user));
+        else if (str_starts(p, STR("password=")))
+            TRY(credential_take(str_from(p, 9), arena, &found->password));
+        else if (p.len) TRY(parameter_print(p, &is_first, out));
     }
     return OK;
 }
 
-static void credential_print(struct str value, struct str given, struct buf *out)
+static struct err store_print(const struct jdbc *j, struct arena *arena, struct buf *parameters_out,
+                              struct buf *out)
 {
-    if (value.data == given.data) percent_to(out, value, "");
-    else buf_str(out, value); /* from the URL, where it is escaped already */
-}
+    struct str place;
+    const struct str query = str_cut(str_from(j->url, sizeof(PREFIX) - 1), '?', &place);
+    struct jdbc found = *j;
 
-static struct err store_print(const struct jdbc *j, struct buf *parameters_out, struct buf *out)
-{
-    struct str rest = str_from(j->url, sizeof(PREFIX) - 1), place, query = STR_NONE;
-    struct jdbc found;
-
-    query = str_cut(rest, '?', &place);
     if (!str_contains(place, STR("/")) || str_contains(place, STR("@")) || str_contains(place, STR("#")))
         return FAIL(ERR_INVALID, "environment: " URL_VARIABLE " must be " PREFIX "HOST:PORT/DATABASE");
-    TRY(parameters_print(j, query, parameters_out, &found));
+    TRY(parameters_print(query, arena, &found, parameters_out));
     buf_z(out, "postgresql://");
-    credential_print(found.user, j->user, out);
+    percent_to(out, found.user, "");
     if (found.password.len) {
         buf_char(out, ':');
-        credential_print(found.password, j->password, out);
+        percent_to(out, found.password, "");
     }
     if (found.user.len || found.password.len) buf_char(out, '@');
     buf_str(out, place);
@@ -151,7 +151,7 @@ struct err jdbc_store(const struct jdbc *j, struct arena *arena, struct str *ret
         return FAIL(ERR_INVALID, "environment: " URL_VARIABLE " must begin with " PREFIX);
     buf_init(&out, STORE_MAX);
     buf_init(&parameters_out, STORE_MAX);
-    struct err e = store_print(j, &parameters_out, &out);
+    struct err e = store_print(j, arena, &parameters_out, &out);
     if (!e.code) e = buf_err(&parameters_out);
     if (!e.code) e = buf_err(&out);
     const struct str store = e.code ? STR_NONE : arena_str(arena, buf_view(&out));

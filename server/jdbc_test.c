@@ -18,6 +18,8 @@ TEST(polaris_variables_become_a_connection_string)
         { "jdbc:postgresql://h/db", "", "", "postgresql://h/db" },
         { "jdbc:postgresql://h/db", "a@b/c", "p:q?&#%", "postgresql://a%40b%2Fc:p%3Aq%3F%26%23%25@h/db" },
         { "jdbc:postgresql://h/db?user=u%40&password=p", "", "", "postgresql://u%40:p@h/db" },
+        { "jdbc:postgresql://h/db?password=p@x:%25", "u", "", "postgresql://u:p%40x%3A%25@h/db" },
+        { "jdbc:postgresql://h/db?password=%zz", "u", "", NULL },
         { "jdbc:postgresql://h/db?user=weak&sslmode=require", "strong", "",
           "postgresql://strong@h/db?sslmode=require" },
         { "jdbc:postgresql://h/db?ssl=true&connectTimeout=9", "", "",

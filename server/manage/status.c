@@ -13,11 +13,11 @@ static json_t *rows_status(const struct meta_status *m)
     char last[CLOCK_ISO_SIZE] = "";
 
     if (m->checkpoint_last_ms) clock_iso(m->checkpoint_last_ms, last);
-    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:s}", "transactions", (json_int_t)m->transactions,
-                     "batches", (json_int_t)m->batches, "in_memory", (json_int_t)m->memtable_rows,
-                     "in_memory_bytes", (json_int_t)m->memtable_bytes, "lmdb_bytes",
-                     (json_int_t)m->lmdb_bytes_used, "lmdb_map_bytes", (json_int_t)m->lmdb_bytes_map,
-                     "last_checkpoint", last);
+    return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:s}", "engine", m->engine, "transactions",
+                     (json_int_t)m->transactions, "batches", (json_int_t)m->batches, "in_memory",
+                     (json_int_t)m->memtable_rows, "in_memory_bytes", (json_int_t)m->memtable_bytes,
+                     "lmdb_bytes", (json_int_t)m->lmdb_bytes_used, "lmdb_map_bytes",
+                     (json_int_t)m->lmdb_bytes_map, "last_checkpoint", last);
 }
 
 static json_t *document(struct store *s, struct str data_dir)
