@@ -8,6 +8,7 @@ import functools
 import os
 import pathlib
 import pwd
+import random
 import shutil
 import socket
 import subprocess
@@ -25,9 +26,15 @@ def wait_for(condition, seconds=60, what="a condition"):
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """A port that is free now, below those that the system gives to clients: so it still is when the server that is told of it starts."""
+    while True:
+        port = random.randrange(20000, 32000)
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
 
 
 class Postgresql:
@@ -43,7 +50,8 @@ class Postgresql:
         self.run("initdb", "-D", "data", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-N")
 
     def run(self, program, *arguments):
-        subprocess.run([BIN / program, *arguments], cwd=self.directory, check=True, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL, **self.user)
+        done = subprocess.run([BIN / program, *arguments], cwd=self.directory, check=False, capture_output=True, text=True, stdin=subprocess.DEVNULL, **self.user)
+        assert done.returncode == 0, done.stdout + done.stderr
 
     def start(self):
         command = [BIN / "postgres", "-D", "data", "-c", "listen_addresses=127.0.0.1", "-c", f"port={self.port}", "-c", f"unix_socket_directories={self.directory}",

@@ -3,6 +3,7 @@ import json
 import os
 import signal
 import subprocess
+import tempfile
 
 import pytest
 import requests
@@ -12,14 +13,13 @@ from firn_server import BINARY, ROOT, Server, wait_for
 
 
 @pytest.fixture
-def pg(tmp_path):
-    tmp_path.chmod(0o711)
-    for parent in tmp_path.parents[:2]:
-        parent.chmod(0o711)
-    (tmp_path / "pg").mkdir()
-    p = postgresql.Postgresql(tmp_path / "pg")
-    yield p
-    p.stop()
+def pg():
+    with tempfile.TemporaryDirectory(prefix="firn-pg-") as directory:  # pytest's own are closed to PostgreSQL's user
+        os.chmod(directory, 0o711)
+        os.mkdir(f"{directory}/pg")
+        p = postgresql.Postgresql(f"{directory}/pg")
+        yield p
+        p.stop()
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def firn(tmp_path, pg):
         directory = tmp_path / f"firn{len(servers)}"
         directory.mkdir()
         ports = ["--s3-address", f"127.0.0.1:{postgresql.free_port()}", "--catalog-address", f"127.0.0.1:{postgresql.free_port()}"]
-        s = Server(directory, ports, {"FIRN_STORE": pg.uri, **(environment or {})})
+        s = Server(directory, ports, {"FIRN_STORE": pg.uri, "FIRN_STORE_SCHEMA": "firn", **(environment or {})})
         s.s3_at, s.catalog_at = f"http://{ports[1]}", f"http://{ports[3]}"
         servers.append(s)
         return s
