@@ -81,8 +81,9 @@ def operations():
 # ---- the table ----
 
 def test_all_33_operations_of_polaris_are_there():
-    assert len(operations()) == 33
-    assert len({(row[1], row[2]) for row in operations()}) == 33
+    of_polaris = [row for row in operations() if row[0] != "ReadAudit"]  # Firn's own
+    assert len(of_polaris) == 33
+    assert len({(row[1], row[2]) for row in of_polaris}) == 33
 
 
 @pytest.mark.parametrize("row", operations(), ids=lambda row: row[0])
