@@ -107,4 +107,11 @@
 #define LIMIT_REST_BODY (64 * MIB)   /* a commit with a large schema; Polaris' 10 MiB is too small */
 #define LIMIT_REST_ARENA (256 * MIB)
 
+/* ---- the init directory (server/init_dir.h) ---- */
+#define LIMIT_INIT_THREADS 32        /* that put files: each waits for a flush most of the time, and all who wait share one */
+#define LIMIT_INIT_BATCH 4096        /* names that are in memory at once */
+#define LIMIT_INIT_DEPTH 64          /* directories in one another, each one open; a key of 1,024 bytes seldom has 20 */
+#define LIMIT_INIT_PIECE (64 * KIB)  /* of a file, read at once, on the thread's stack */
+#define LIMIT_INIT_SAY_MS 5000       /* between two lines of the log about progress */
+
 #endif

@@ -4,11 +4,11 @@
  * A line is built on the stack and is at most PIPE_BUF bytes: a pipe takes that much whole or not at all, and
  * a file's own lock keeps writes apart, so lines of many threads and processes never mix and there is no lock
  * here. What does not fit is cut: a value ends early inside its quotes, later fields are missing, and "..."
- * ends the line.
+ * ends the line. In JSON the line ends with "cut":true instead, and is a whole object all the same.
  *
  * Text values are always quoted. Inside, what could end the quotes, the line, or fool a terminal is escaped:
  * " and \ with \, control characters as \n \r \t or \xHH, and so is every byte that is not part of valid
- * UTF-8. Numbers are bare.
+ * UTF-8. Numbers are bare. In JSON it is \u00HH for both: a byte that is not UTF-8 reads as the character of its number.
  *
  * A line that cannot be written is dropped: there is nobody to tell. It goes past sysio.c because a fault
  * there would be a fault in telling of it.
@@ -26,7 +26,7 @@
 #include "storage/base/clock.h"
 
 #define LINE_SIZE PIPE_BUF
-#define LINE_TAIL 8 /* kept free for what ends a cut line: quote, "...", newline */
+#define LINE_TAIL 24 /* kept free for what ends a cut line: quote, "..." or ,"cut":true}, newline */
 
 static const char *const level_names[] = {
     [LOG_LEVEL_ERROR] = "error",
@@ -36,10 +36,11 @@ static const char *const level_names[] = {
 };
 
 static _Atomic int level_now = LOG_LEVEL_INFO;
+static atomic_bool is_json_now;
 
 struct line {
     size_t len;
-    bool is_cut;
+    bool is_cut, is_json;
     char data[LINE_SIZE];
 };
 
@@ -89,7 +90,7 @@ static void line_put_escaped(struct line *line, char c)
     if (at) {
         (void)snprintf(text, sizeof(text), "\\%c", to[at - from]);
     } else {
-        (void)snprintf(text, sizeof(text), "\\x%02x", (unsigned)(unsigned char)c);
+        (void)snprintf(text, sizeof(text), line->is_json ? "\\u%04x" : "\\x%02x", (unsigned)(unsigned char)c);
     }
     line_put_z(line, text);
 }
@@ -115,9 +116,9 @@ static void line_put_field(struct line *line, const struct log_field *field)
 {
     char number[24] = "";
 
-    line_put_z(line, " ");
+    line_put_z(line, line->is_json ? ",\"" : " ");
     line_put_z(line, field->name);
-    line_put_z(line, "=");
+    line_put_z(line, line->is_json ? "\":" : "=");
     switch (field->type) {
     case LOG_FIELD_U64: (void)snprintf(number, sizeof(number), "%" PRIu64, field->number); break;
     case LOG_FIELD_I64: (void)snprintf(number, sizeof(number), "%" PRId64, (int64_t)field->number); break;
@@ -126,21 +127,46 @@ static void line_put_field(struct line *line, const struct log_field *field)
     line_put_z(line, number);
 }
 
+static void line_begin(struct line *line, enum log_level level, const char *message)
+{
+    char time[CLOCK_ISO_SIZE];
+
+    clock_iso(clock_now_ms(), time);
+    line_put_z(line, line->is_json ? "{\"time\":\"" : "");
+    line_put_z(line, time);
+    line_put_z(line, line->is_json ? "\",\"level\":\"" : " ");
+    line_put_z(line, level_names[level]);
+    line_put_z(line, line->is_json ? "\",\"message\":" : " ");
+    if (line->is_json) line_put_quoted(line, str_from_z(message));
+    else line_put_z(line, message);
+}
+
+/* A field is whole, or its text ends early (line_put_quoted ends the quotes), or it is not there. */
+static void line_put_whole_field(struct line *line, const struct log_field *field)
+{
+    const size_t before = line->len;
+    const size_t room_for_name = strlen(field->name) + 32; /* and for a number behind it */
+
+    if (before + room_for_name > LINE_SIZE - LINE_TAIL) line->is_cut = true;
+    else line_put_field(line, field);
+}
+
+static void line_end(struct line *line)
+{
+    if (line->is_cut) line_end_put(line, line->is_json ? ",\"cut\":true" : "...");
+    line_end_put(line, line->is_json ? "}\n" : "\n");
+}
+
 void log_event(enum log_level level, const char *message, const struct log_field *fields, int count)
 {
     struct line line;
-    char time[CLOCK_ISO_SIZE];
 
     line.len = 0;
     line.is_cut = false;
-    clock_iso(clock_now_ms(), time);
-    line_put_z(&line, time);
-    line_put_z(&line, " ");
-    line_put_z(&line, level_names[level]);
-    line_put_z(&line, " ");
-    line_put_z(&line, message);
-    for (int i = 0; i < count && !line.is_cut; i++) line_put_field(&line, &fields[i]);
-    line_end_put(&line, line.is_cut ? "...\n" : "\n");
+    line.is_json = atomic_load_explicit(&is_json_now, memory_order_relaxed);
+    line_begin(&line, level, message);
+    for (int i = 0; i < count && !line.is_cut; i++) line_put_whole_field(&line, &fields[i]);
+    line_end(&line);
 
     const ssize_t written = write(STDERR_FILENO, line.data, line.len);
     (void)written;
@@ -149,6 +175,11 @@ void log_event(enum log_level level, const char *message, const struct log_field
 void log_set_level(enum log_level level)
 {
     atomic_store_explicit(&level_now, (int)level, memory_order_relaxed);
+}
+
+void log_set_json(bool is_json)
+{
+    atomic_store_explicit(&is_json_now, is_json, memory_order_relaxed);
 }
 
 enum log_level log_get_level(void)

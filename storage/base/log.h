@@ -4,12 +4,16 @@
  *   LOG_INFO("volume sealed", U64("volume", id), STRF("path", path));
  *   2026-11-21T09:30:00.000Z info volume sealed volume=12 path="/data/v12"
  *
+ * or, after log_set_json(true):
+ *   {"time":"2026-11-21T09:30:00.000Z","level":"info","message":"volume sealed","volume":12,"path":"/data/v12"}
+ *
  * The message is a constant; what varies is in fields; values are quoted and escaped when they need it, so that no input can make a
  * second line. There is no field type for secrets. Levels: error = a person must act, warn = we coped, info = lifecycle, debug = rest.
  */
 #ifndef STORAGE_BASE_LOG_H
 #define STORAGE_BASE_LOG_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "storage/base/err.h"
@@ -32,6 +36,7 @@ struct log_field {
 
 void log_set_level(enum log_level level); /* info to begin with */
 enum log_level log_get_level(void);
+void log_set_json(bool is_json); /* text to begin with */
 bool log_level_from(struct str name, enum log_level *ret);
 void log_event(enum log_level level, const char *message, const struct log_field *fields, int count);
 

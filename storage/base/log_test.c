@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "storage/base/json.h"
 #include "storage/base/sysio.h"
 #include "storage/base/thread.h"
 #include "tests/unit/test.h"
@@ -153,4 +154,48 @@ TEST(lines_of_many_threads_stay_whole)
         CHECK_STR(str_from(line, 25), STR("info event text=\"the same in every line\""));
     CHECK_U64(lines, WRITERS * LINES);
     free(text);
+}
+
+TEST(as_json_a_line_is_an_object)
+{
+    char *text;
+    size_t len = 0;
+
+    capture_begin();
+    log_set_json(true);
+    LOG_WARN("say \"it\"", U64("volume", UINT64_MAX), I64("delta", -5),
+             STRV("key", STR("a\"b\\\n\t\x1b\xff gr\xc3\xbc\xc3\x9f")), STRF("none", NULL));
+    text = capture_end(&len);
+    const struct str tail = str_from(str_of(text, len), 33);
+    CHECK(strncmp(text, "{\"time\":\"", 9) == 0 && text[32] == 'Z');
+    CHECK_STR(
+        tail,
+        STR("\",\"level\":\"warn\",\"message\":\"say \\\"it\\\"\",\"volume\":18446744073709551615,"
+            "\"delta\":-5,\"key\":\"a\\\"b\\\\\\n\\t\\u001b\\u00ff gr\xc3\xbc\xc3\x9f\",\"none\":\"\"}\n"));
+    free(text);
+}
+
+TEST(as_json_a_line_that_is_cut_is_an_object_all_the_same)
+{
+    static char value[PIPE_BUF + 100];
+
+    /* Every way in which the end of the line can meet the end of a value, an escape, a name or a number. */
+    for (size_t size = PIPE_BUF - 300; size < PIPE_BUF + 50; size++) {
+        char *text;
+        size_t len = 0;
+        json_t *line;
+
+        memset(value, 'x', size);
+        memset(value + size - 40, '\x01', 40);
+        capture_begin();
+        log_set_json(true);
+        LOG_INFO("event", STRV("v", str_of(value, size)), U64("number", UINT64_MAX), STRF("last", "z"));
+        text = capture_end(&len);
+        CHECK(len <= PIPE_BUF && text[len - 1] == '\n');
+        CHECK_OK(json_parse(str_of(text, len), &line));
+        CHECK(json_is_object(line));
+        CHECK((json_object_get(line, "cut") == NULL) == (json_object_get(line, "last") != NULL));
+        json_decref(line);
+        free(text);
+    }
 }
