@@ -34,7 +34,7 @@ struct config {
     struct str region, domain, external_hosts, s3_endpoint;
     struct config_list s3_endpoint_map;
     struct config_list buckets, catalogs;
-    struct str log_level;
+    struct str init_dir, log_level, log_format;
     bool metrics, recreate_ok;
     uint64_t http_threads, connections_max, idle_timeout_s, drain_s;
     uint64_t part_size_min, segment_size, volume_size, checkpoint_rows, checkpoint_log, disk_floor;

@@ -151,3 +151,28 @@ TEST(secrets_are_not_shown)
     CHECK(strstr(text, "region = r  # environment FIRN_REGION") != NULL);
     free(text);
 }
+
+/* The file is read before anything is opened: a mistake in it is told with its line. */
+TEST(what_is_wrong_in_a_file_is_named_with_its_line)
+{
+    static const struct {
+        const char *text, *wanted;
+    } rows[] = {
+        { "region = r\n\nsprockets = 1\n", "line 3: unknown setting 'sprockets'" },
+        { "# one\nsegment-size = lots\n",
+          "line 2: setting 'segment-size' must be a size such as 64MiB, not 'lots'" },
+        { "drain = 601", "line 1: setting 'drain' must be from 0 to 600, not '601'" },
+        { "metrics = perhaps\r\n", "line 1: setting 'metrics' must be on or off, not 'perhaps'" },
+        { "region = r\nmetrics\n", "line 2: 'metrics' is not of the form name = value" },
+    };
+    char path[512];
+
+    (void)snprintf(path, sizeof(path), "%s/firn.conf", test_dir());
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct config c;
+        CHECK_OK(sys_write_file(path, str_from_z(rows[i].text), 0600));
+        const struct err e = load(WORDS("--config", path, "--data", "d"), NULL, &c);
+        if (e.code != ERR_INVALID || !strstr(e.why, rows[i].wanted) || !strstr(e.why, path))
+            test_fail(__FILE__, __LINE__, "wanted %s, got %s", rows[i].wanted, e.why ? e.why : "accepted");
+    }
+}

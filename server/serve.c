@@ -23,11 +23,13 @@
 #include "catalog/maintain/maintain.h"
 #include "server/background.h"
 #include "server/iceberg/iceberg.h"
+#include "server/init_dir.h"
 #include "server/manage/front.h"
 #include "server/manage/maintenance.h"
 #include "server/manage/manage.h"
 #include "server/s3/s3.h"
 #include "server/version.h"
+#include "storage/base/clock.h"
 #include "storage/base/encode.h"
 #include "storage/base/ids.h"
 #include "storage/base/json.h"
@@ -273,12 +275,40 @@ static struct err ensure_catalog(struct server *s, struct str name)
     return OK;
 }
 
+/* A stop that was asked for while files are loaded: the signal stays pending for serve(). */
+static bool is_stop_pending(void)
+{
+    sigset_t pending;
+    return sigpending(&pending) == 0
+        && (sigismember(&pending, SIGTERM) == 1 || sigismember(&pending, SIGINT) == 1);
+}
+
+static struct err load_init_dir(struct server *s)
+{
+    const uint64_t begin = clock_mono_ms();
+    const struct init_dir_options o = {
+        .store = &s->store,
+        .dir = s->config->init_dir,
+        .owner = iam_root_user(s->iam),
+        .should_stop = is_stop_pending,
+    };
+    struct init_dir_result r;
+
+    if (o.dir.len == 0) return OK;
+    TRY(init_dir_load(&o, &r));
+    if (r.is_stopped) LOG_INFO("loading of the init directory was stopped before its end");
+    LOG_INFO("init directory", STRV("dir", o.dir), U64("loaded", r.loaded), U64("present", r.present),
+             U64("passed_over", r.passed_over), U64("bytes", r.bytes), U64("ms", clock_mono_ms() - begin));
+    return OK;
+}
+
 static struct err ensure_all(struct server *s)
 {
     for (size_t i = 0; i < s->config->buckets.count; i++) TRY(ensure_bucket(s, s->config->buckets.items[i]));
     for (size_t i = 0; i < s->config->catalogs.count; i++)
         TRY(ensure_catalog(s, s->config->catalogs.items[i]));
-    return iam_bootstrap(s->iam);
+    TRY(iam_bootstrap(s->iam));
+    return load_init_dir(s);
 }
 
 /* ---- what runs beside ---- */
@@ -479,6 +509,10 @@ static struct err read_words(struct server *s)
         return err_fail(ERR_INVALID, "setting 'log-level' must be error, warn, info or debug, not '%.*s'",
                         STR_ARG(c->log_level));
     log_set_level(level);
+    if (!str_is(c->log_format, "json") && !str_is(c->log_format, "text"))
+        return err_fail(ERR_INVALID, "setting 'log-format' must be text or json, not '%.*s'",
+                        STR_ARG(c->log_format));
+    log_set_json(str_is(c->log_format, "json"));
     if (maintain_expire_from(c->expire_snapshots, &s->expire)) return OK;
     return err_fail(ERR_INVALID, "setting 'expire-snapshots' must be off, properties or all, not '%.*s'",
                     STR_ARG(c->expire_snapshots));

@@ -3,6 +3,8 @@ import json
 
 import boto3
 import pytest
+import requests
+from firn_server import Server
 
 
 @pytest.fixture
@@ -39,6 +41,45 @@ def test_seed_004_three_buckets_of_small_json_files(start_server):
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket="raw-events", PaginationConfig={"PageSize": 100}):
         merged += [json.load(s3.get_object(Bucket="raw-events", Key=o["Key"])["Body"])["id"] for o in page["Contents"]]
     assert merged == list(range(300))
+
+
+def test_seed_004_files_of_a_directory_are_loaded_at_start(start_server, tmp_path):
+    """In place of the container that copies the raw files with mc: DIR/BUCKET/FILE is there when the server answers, and a restart keeps what was changed since."""
+    init = tmp_path / "init"
+    for bucket, count in (("raw-events", 3000), ("raw-users", 500), ("raw-activities", 20)):
+        (init / bucket / "day=1").mkdir(parents=True)
+        for i in range(count):
+            (init / bucket / "day=1" / f"file_{i:04d}.json").write_text(json.dumps({"id": i}))
+    server = start_server("--init-dir", str(init), "--log-format", "json")
+    s3 = server.boto()
+    assert [b["Name"] for b in s3.list_buckets()["Buckets"]] == ["raw-activities", "raw-events", "raw-users"]
+    found = [o["Key"] for page in s3.get_paginator("list_objects_v2").paginate(Bucket="raw-events") for o in page["Contents"]]
+    assert found == [f"day=1/file_{i:04d}.json" for i in range(3000)]
+    one = s3.get_object(Bucket="raw-events", Key="day=1/file_2999.json")
+    assert json.load(one["Body"]) == {"id": 2999} and one["ContentType"] == "application/json"
+
+    s3.put_object(Bucket="raw-users", Key="day=1/file_0000.json", Body=b"changed")
+    s3.delete_object(Bucket="raw-users", Key="day=1/file_0001.json")
+    server.restart()
+    assert server.boto().get_object(Bucket="raw-users", Key="day=1/file_0000.json")["Body"].read() == b"changed"
+    told = [line for line in map(json.loads, server.log.read_text().splitlines()) if line["message"] == "init directory"]
+    assert [(line["loaded"], line["present"], line["passed_over"]) for line in told] == [(3520, 0, 0), (1, 3519, 0)]
+
+
+def test_an_init_directory_that_cannot_be_loaded_stops_the_start_and_is_named(tmp_path):
+    (tmp_path / "init" / "Not_A_Bucket").mkdir(parents=True)
+    with pytest.raises(AssertionError, match="Not_A_Bucket"):
+        Server(tmp_path, ["--init-dir", str(tmp_path / "init")]).start()
+
+
+def test_a_requests_id_is_in_its_log_line_and_its_answer(start_server):
+    server = start_server("--log-level", "debug", "--log-format", "json")
+    answer = server.boto().list_buckets()["ResponseMetadata"]
+    missing = requests.get(f"{server.catalog_url}/api/catalog/v1/config?warehouse=none", timeout=30)
+    assert server.stop() == 0
+    lines = {line["id"]: line for line in map(json.loads, server.log.read_text().splitlines()) if "id" in line}
+    assert lines[answer["RequestId"]]["operation"] == "ListBuckets" and lines[answer["RequestId"]]["status"] == 200
+    assert lines[missing.headers["X-Request-ID"]]["status"] == missing.status_code
 
 
 def test_seed_004_minio_names_of_the_root_user(start_server):
