@@ -96,18 +96,21 @@ printf '%s\n' "$settings" | awk '
     }' | page SETTINGS.md "\`firn serve --help\`"
 
 awk '
-    /^(COUNTER|GAUGE)\(/ {
-        kind = /^COUNTER/ ? "counter" : "gauge"
+    /^(COUNTER|GAUGE|HISTOGRAM)\(/ {
+        kind = /^COUNTER/ ? "counter" : /^GAUGE/ ? "gauge" : "histogram"
         name = $0; sub(/^[A-Z]*\(/, "", name); sub(/,.*/, "", name)
         help = $0; sub(/^[^"]*"/, "", help); sub(/"\)[^"]*$/, "", help)
-        row[++n] = "| `firn_" name (kind == "counter" ? "_total" : "") "` | " kind " | " help " |"
+        row[++n] = "| `firn_" name (kind == "counter" ? "_total" : kind == "histogram" ? "_seconds" : "") "` | " kind " | " help " |"
     }
     END {
         print "# Metrics\n"
-        print "`GET /metrics` on the S3 and the catalog port, in the Prometheus text format, when the setting `metrics` is on. All start at 0 with the process.\n"
+        print "`GET /metrics` on the S3 and the catalog port, in the Prometheus text format, when the setting `metrics` is on. All start at 0 with the process."
+        print "Histograms have the samples `_bucket`, `_sum` and `_count`, in seconds. Sizes are bytes. OPERATE.md says what to watch.\n"
         print "| metric | type | |"
         print "|---|---|---|"
         for (i = 1; i <= n; i++) print row[i]
+        print "| `firn_operation_requests_total{api,operation,status}` | counter | Requests of each operation of S3.md and ICEBERG.md; status is the class, `2xx` to `5xx`, or `none` when the connection broke before an answer |"
+        print "| `firn_operation_seconds{api,operation}` | histogram | From the head of a request to the end of its answer |"
     }' storage/base/metrics.def | page METRICS.md storage/base/metrics.def
 
 # Rows "[ERR_X] = { "Name", 400 }", several on a line, or a macro for one.

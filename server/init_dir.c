@@ -20,6 +20,7 @@
 #include "storage/base/clock.h"
 #include "storage/base/limits.h"
 #include "storage/base/log.h"
+#include "storage/base/metrics.h"
 #include "storage/base/sysio.h"
 #include "storage/base/thread.h"
 #include "storage/object/bucket.h"
@@ -125,6 +126,7 @@ static struct err put_file(struct load *l, const char *path, struct object_put *
     put->body = w;
     const struct err e = meta_run(put->store->meta, object_put_fn, put);
     if (e.code == ERR_OK) {
+        METRIC_ADD(init_files_loaded, 1);
         atomic_fetch_add_explicit(&l->loaded, 1, memory_order_relaxed);
         atomic_fetch_add_explicit(&l->bytes, body_writer_size(w), memory_order_relaxed);
     }

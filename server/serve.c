@@ -35,6 +35,7 @@
 #include "storage/base/json.h"
 #include "storage/base/limits.h"
 #include "storage/base/log.h"
+#include "storage/base/metrics.h"
 #include "storage/base/sysio.h"
 #include "storage/base/thread.h"
 #include "storage/object/bucket.h"
@@ -499,6 +500,15 @@ static void raise_file_limit(void)
     if (setrlimit(RLIMIT_NOFILE, &limit) != 0) LOG_WARN("the limit of open files could not be raised");
 }
 
+/* What the metrics of queues and sizes are to be compared with. */
+static void say_limits(const struct config *config)
+{
+    METRIC_SET(process_start_timestamp_seconds, clock_now_ms() / 1000);
+    METRIC_SET(meta_queue_max, LIMIT_META_QUEUE);
+    METRIC_SET(memtable_max_bytes, config->checkpoint_rows);
+    METRIC_SET(disk_floor_bytes, config->disk_floor);
+}
+
 /* Settings that are one of some words: wrong ones stop the start before anything is made. */
 static struct err read_words(struct server *s)
 {
@@ -529,6 +539,7 @@ struct err serve(const struct config *config)
     raise_file_limit();
     hide_memory();
     block_signals(&s.stop_signals);
+    say_limits(config);
     buf_init(&s.endpoints, 64 * KIB);
     buf_char(&s.endpoints, '{');
     struct err e = open_all(&s);

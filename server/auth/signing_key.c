@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "storage/base/digest.h"
+#include "storage/base/metrics.h"
 
 #define CACHE_ENTRIES 32 /* a thread serves few callers at a time; each takes 200 bytes */
 #define REGION_MAX 32
@@ -55,7 +56,10 @@ void sigv4_signing_key(const struct sigv4_claim *c, struct str secret, uint8_t o
     place = crc64nvme(place, c->scope.data, c->scope.len);
     struct cached_key *k = &cache[place % CACHE_ENTRIES];
 
-    if (!is_of(k, c, secret_crc)) {
+    if (is_of(k, c, secret_crc)) {
+        METRIC_ADD(signing_key_hits, 1);
+    } else {
+        METRIC_ADD(signing_key_misses, 1);
         memset(k, 0, sizeof(*k));
         derive(c, secret, k->key);
         memcpy(k->access_key, c->access_key.data, c->access_key.len);

@@ -149,6 +149,7 @@ static void run_work(void *arg)
     struct http_call *call = arg;
 
     atomic_fetch_sub_explicit(&call->conn->server->offloads, 1, memory_order_relaxed);
+    METRIC_ADD(http_offloads, -1);
     call->work(&call->req);
     http_wake(&call->req);
 }
@@ -161,8 +162,10 @@ struct err http_offload(struct http_request *req, void (*work)(struct http_reque
 
     if (atomic_fetch_add_explicit(&s->offloads, 1, memory_order_relaxed) >= LIMIT_OFFLOADS) {
         atomic_fetch_sub_explicit(&s->offloads, 1, memory_order_relaxed);
+        METRIC_ADD(http_offloads_refused, 1);
         return FAIL(ERR_BUSY, "too many requests wait for a worker");
     }
+    METRIC_ADD(http_offloads, 1);
     call->work = work;
     http_wait(req, then);
     /* The queue has room for all that the count lets in, and the pool ends after the last request. */

@@ -15,6 +15,7 @@
 #include "storage/base/clock.h"
 #include "storage/base/ids.h"
 #include "storage/base/log.h"
+#include "storage/base/metrics.h"
 
 #define FD_RESERVE 256 /* descriptors for all but connections: volumes, segments, the database */
 #define FD_TABLE_MAX ((size_t)1 << 20)
@@ -58,6 +59,8 @@ static struct err start(struct http_server *s, const struct http_options *option
     s->listener_of_fd = calloc(s->fd_max, sizeof(s->listener_of_fd[0]));
     if (!s->listener_of_fd) return FAIL(ERR_NO_MEMORY, "no memory for the HTTP server");
     s->connections_max = connections_for(options, s->fd_max);
+    METRIC_SET(http_connections_max, s->connections_max);
+    METRIC_SET(http_offloads_max, LIMIT_OFFLOADS);
     s->head_timeout_ms = options->head_timeout_ms > 0 ? (uint64_t)options->head_timeout_ms : LIMIT_HEAD_MS;
     s->idle_timeout_ms = options->idle_timeout_s > 0 ? (uint64_t)options->idle_timeout_s * 1000
                                                      : LIMIT_IDLE_MS;

@@ -16,6 +16,7 @@
 #include "server/api/api.h"
 #include "server/api/api_audit.h"
 #include "server/auth/bearer.h"
+#include "server/http/op_metrics.h"
 #include "storage/base/clock.h"
 #include "storage/base/limits.h"
 #include "storage/base/log.h"
@@ -24,6 +25,7 @@
 struct iceberg {
     struct iceberg_options options;
     struct http_app app;
+    struct op_metrics *metrics;
 };
 
 static struct rest_request *request_of(struct http_request *http)
@@ -145,6 +147,9 @@ static void on_done(struct http_request *http)
                                      .operation = req->op ? req->op->name : NULL,
                                      .object = object_of(req),
                                      .has_reads = req->options->audit_reads });
+    const struct iceberg *i = http_context(http);
+    size_t count;
+    op_metrics_count(i->metrics, req->op ? (size_t)(req->op - rest_ops(&count)) : SIZE_MAX, http);
     const int status = http_status(http);
     const enum log_level level = status >= 500 && status != 503 ? LOG_LEVEL_WARN : LOG_LEVEL_DEBUG;
     LOG_AT(level, "catalog request", STRF("id", http->id),
@@ -178,6 +183,12 @@ void rest_answer_error(struct rest_request *req, struct err e)
 
 /* ---- the edge ---- */
 
+static const char *op_name(size_t i)
+{
+    size_t count;
+    return rest_ops(&count)[i].name;
+}
+
 struct err iceberg_new(const struct iceberg_options *options, struct iceberg **ret)
 {
     struct iceberg *i = calloc(1, sizeof(*i));
@@ -193,12 +204,17 @@ struct err iceberg_new(const struct iceberg_options *options, struct iceberg **r
         .name = "catalog",
         .arena_max = LIMIT_REST_ARENA, /* metadata may be large: an S3 request's ceiling would not do */
     };
-    *ret = i;
-    return OK;
+    size_t count;
+    (void)rest_ops(&count);
+    const struct err e = op_metrics_new("catalog", count, op_name, &i->metrics);
+    if (e.code != ERR_OK) i = iceberg_free(i);
+    else *ret = i;
+    return e;
 }
 
 struct iceberg *iceberg_free(struct iceberg *i)
 {
+    if (i) op_metrics_free(i->metrics);
     free(i);
     return NULL;
 }

@@ -11,6 +11,8 @@
 
 #include "admin/iam/access.h"
 #include "server/auth/bearer.h"
+#include "server/http/op_metrics.h"
+#include "server/manage/gauges.h"
 #include "server/manage/maintenance.h"
 #include "server/manage/manage.h"
 #include "server/manage/status.h"
@@ -76,9 +78,10 @@ static void answer_metrics(struct front *f, struct http_request *req)
 {
     struct buf out;
 
-    (void)f;
+    gauges_refresh(f->options.store);
     buf_init(&out, 1 * MIB);
     metrics_print(&out);
+    op_metrics_print(&out);
     const struct str text = arena_str(req->arena, buf_view(&out));
     buf_done(&out);
     answer_text(req, text.data ? 200 : 503, "text/plain; version=0.0.4", text);
@@ -123,6 +126,9 @@ static const struct route {
 } routes[] = {
     { "/health", EVERY_PORT, answer_health },
     { "/health/ready", EVERY_PORT, answer_ready },
+    { "/minio/health/live", EVERY_PORT, answer_health },
+    { "/minio/health/ready", EVERY_PORT, answer_ready },
+    { "/minio/health/cluster", EVERY_PORT, answer_ready },
     { "/metrics", METRICS, answer_metrics },
     { "/api/management/v1/health", CATALOG_PORT, answer_health },
     { "/q/health", CATALOG_PORT, answer_ready },

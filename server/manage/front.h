@@ -3,6 +3,7 @@
  *
  * /health        200 while the process runs                       no credentials, says nothing more
  * /health/ready  200 when requests will be served, else 503       the same
+ * /minio/health/live, /minio/health/ready, /minio/health/cluster: the same, for healthchecks that were written for MinIO
  * /metrics       Prometheus text, only when the setting is on
  * /q/health, /q/health/ready, /q/health/live, /api/management/v1/health: as Quarkus and Polaris clients ask, on the catalog's port
  * /cluster/status and / on a status port (setting status-address): product name and ready or not

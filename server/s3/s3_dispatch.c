@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/http/op_metrics.h"
 #include "server/s3/s3_body.h"
 #include "server/s3/s3_headers.h"
 #include "server/s3/s3_ops.h"
@@ -25,6 +26,7 @@
 struct s3 {
     struct s3_options options;
     struct http_app app;
+    struct op_metrics *metrics;
 };
 
 static struct s3_request *request_of(struct http_request *http)
@@ -242,8 +244,10 @@ static void on_done(struct http_request *http)
     struct s3_request *req = request_of(http);
 
     if (!req) return;
+    size_t count;
     log_request(req);
     audit_refusal(req);
+    op_metrics_count(req->s3->metrics, req->op ? (size_t)(req->op - s3_ops(&count)) : SIZE_MAX, http);
     req->writer = body_writer_free(req->writer);
 }
 
@@ -341,6 +345,12 @@ struct err s3_not_implemented(struct s3_request *req)
 
 /* ---- the edge ---- */
 
+static const char *op_name(size_t i)
+{
+    size_t count;
+    return s3_ops(&count)[i].name;
+}
+
 struct err s3_new(const struct s3_options *options, struct s3 **ret)
 {
     TRY(s3_ops_check());
@@ -350,12 +360,17 @@ struct err s3_new(const struct s3_options *options, struct s3 **ret)
     s->app = (struct http_app){
         .context = s, .head = on_head, .data = on_data, .end = on_end, .done = on_done, .name = "s3"
     };
-    *ret = s;
-    return OK;
+    size_t count;
+    (void)s3_ops(&count);
+    const struct err e = op_metrics_new("s3", count, op_name, &s->metrics);
+    if (e.code != ERR_OK) s = s3_free(s);
+    else *ret = s;
+    return e;
 }
 
 struct s3 *s3_free(struct s3 *s)
 {
+    if (s) op_metrics_free(s->metrics);
     free(s);
     return NULL;
 }

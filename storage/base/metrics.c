@@ -8,15 +8,30 @@
 #include "storage/base/metrics.h"
 
 _Atomic int64_t metric_values[METRIC_COUNT];
+struct histogram metric_histograms[METRIC_HISTOGRAM_COUNT];
 
 static const struct {
     const char *name, *type, *help;
 } metrics[METRIC_COUNT] = {
 #define COUNTER(name_, help_) [METRIC_##name_] = { "firn_" #name_ "_total", "counter", help_ },
 #define GAUGE(name_, help_) [METRIC_##name_] = { "firn_" #name_, "gauge", help_ },
+#define HISTOGRAM(name_, help_)
 #include "storage/base/metrics.def"
 #undef COUNTER
 #undef GAUGE
+#undef HISTOGRAM
+};
+
+static const struct {
+    const char *name, *help;
+} histograms[METRIC_HISTOGRAM_COUNT] = {
+#define COUNTER(name_, help_)
+#define GAUGE(name_, help_)
+#define HISTOGRAM(name_, help_) [METRIC_HISTOGRAM_##name_] = { "firn_" #name_ "_seconds", help_ },
+#include "storage/base/metrics.def"
+#undef COUNTER
+#undef GAUGE
+#undef HISTOGRAM
 };
 
 void metrics_print(struct buf *out)
@@ -26,5 +41,10 @@ void metrics_print(struct buf *out)
                    metrics[i].type, metrics[i].name);
         buf_i64(out, atomic_load_explicit(&metric_values[i], memory_order_relaxed));
         buf_char(out, '\n');
+    }
+    for (int i = 0; i < METRIC_HISTOGRAM_COUNT; i++) {
+        buf_printf(out, "# HELP %s %s\n# TYPE %s histogram\n", histograms[i].name, histograms[i].help,
+                   histograms[i].name);
+        histogram_print(&metric_histograms[i], histograms[i].name, STR_NONE, out);
     }
 }

@@ -273,6 +273,7 @@ static struct err checkpoint(struct embedded *m)
 {
     const struct frozen f = m->frozen; /* only this thread ends it */
     struct memtable_root *root = memtable_root_take(f.table);
+    const uint64_t begin_ns = clock_mono_ns();
 
     struct err e = carry(m, &f, memtable_root_tree(root));
     if (e.code == ERR_NO_SPACE && disk_ballast_give(m)) e = carry(m, &f, memtable_root_tree(root));
@@ -281,6 +282,7 @@ static struct err checkpoint(struct embedded *m)
     segments_frozen_done(m->segments, f.position.segment_id, f.position.txn);
     drop_frozen(m);
     METRIC_ADD(checkpoints, 1);
+    METRIC_OBSERVE(checkpoint, clock_mono_ns() - begin_ns);
     return OK;
 }
 

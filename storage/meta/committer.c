@@ -49,6 +49,7 @@ static struct err enqueue(struct embedded *m, struct meta_work *work)
         e = FAIL(ERR_BUSY, "too many transactions are waiting");
     } else {
         work_push(work->is_background ? &m->background : &m->foreground, work);
+        METRIC_ADD(meta_queue, 1);
         if (m->is_committer_waiting) cond_signal(&m->has_work);
     }
     mutex_unlock(&m->queue_lock);
@@ -92,6 +93,7 @@ static void take_locked(struct embedded *m, size_t most, size_t background_most)
         struct meta_work *w = work_pop(from);
         if (!w) return;
         background += w->is_background;
+        METRIC_ADD(meta_queue, -1);
         work_push(&m->taken, w);
     }
 }

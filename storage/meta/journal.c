@@ -17,6 +17,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "storage/base/clock.h"
 #include "storage/base/limits.h"
 #include "storage/base/log.h"
 #include "storage/base/metrics.h"
@@ -270,7 +271,9 @@ struct err journal_append(struct journal *j, struct batch *b)
     struct err e = sys_pwrite_all(j->current.fd, b->data, span, j->end.offset);
     if (e.code) return cut_away(j, e);
     METRIC_ADD(journal_syncs, 1);
+    const uint64_t begin_ns = clock_mono_ns();
     e = sys_fdatasync(j->current.fd);
+    METRIC_OBSERVE(journal_flush, clock_mono_ns() - begin_ns);
     if (e.code) return stop(j, e);
 
     j->end.offset += span;

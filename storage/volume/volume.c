@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "storage/base/clock.h"
 #include "storage/base/limits.h"
 #include "storage/base/metrics.h"
 #include "storage/base/str.h"
@@ -186,10 +187,14 @@ struct err volume_write(struct volume *v, const void *data, size_t len, uint64_t
 
 static struct err flush_file(struct volume *v)
 {
+    const uint64_t begin_ns = clock_mono_ns();
+    const bool is_named = v->is_name_durable;
+
     METRIC_ADD(volume_syncs, 1);
-    if (v->is_name_durable) return sys_fdatasync(v->fd);
-    TRY(sys_fsync(v->fd));
-    return sys_sync_dir(v->place->dir);
+    struct err e = is_named ? sys_fdatasync(v->fd) : sys_fsync(v->fd);
+    if (e.code == ERR_OK && !is_named) e = sys_sync_dir(v->place->dir);
+    METRIC_OBSERVE(volume_flush, clock_mono_ns() - begin_ns);
+    return e;
 }
 
 struct err volume_flush(struct volume *v)
