@@ -70,6 +70,7 @@ step_postgresql() {
     # make prints a folder's sum twice: the binary's line, and its own.
     awk '/^[0-9]+ passed, [0-9]+ failed$/ && $0 != before { p += $1; f += $3 } { before = $0 } END { print p + 0 " passed, " f + 0 " failed"; exit f > 0 }' "$log/postgresql.unit.$$"
 }
+step_deploy() { python_tests tests/deploy; }
 step_crash() { prepare_python && sh tests/crash/run.sh; }
 step_docs() { make docs && git diff --exit-code --stat docs && echo "1 passed, 0 failed"; }
 
@@ -89,7 +90,7 @@ run_step() {
 }
 
 sh deploy/install.sh test || { echo "0 passed, 1 failed"; exit 1; }
-all="build check unit asan tsan fuzz s3 iceberg clients e2e_asan postgresql crash docs"
+all="build check unit asan tsan fuzz s3 iceberg clients deploy e2e_asan postgresql crash docs"
 for step in ${*:-$all}; do
     case " $all " in
     *" $step "*) run_step "$step" ;;
