@@ -106,6 +106,15 @@ static const struct setting settings[] = {
 };
 #define SETTING_COUNT (sizeof(settings) / sizeof(settings[0]))
 
+/* TEXT of which only some words have a meaning. */
+static const struct choice {
+    const char *setting, *words[5];
+} choices[] = {
+    { "log-level", { "error", "warn", "info", "debug" } },
+    { "log-format", { "text", "json" } },
+    { "expire-snapshots", { "off", "properties", "all" } },
+};
+
 /* Names that users of other servers already have, and the setting that each means. */
 static const struct alias {
     const char *variable, *setting;
@@ -201,6 +210,23 @@ static struct err number_set(const struct setting *s, uint64_t *field, struct st
     return OK;
 }
 
+static struct err choice_check(const struct setting *s, struct str value, const char *origin)
+{
+    const struct choice *choice = NULL;
+    struct str words = STR("");
+
+    for (size_t i = 0; i < sizeof(choices) / sizeof(choices[0]); i++) {
+        if (strcmp(choices[i].setting, s->name) == 0) choice = &choices[i];
+    }
+    for (int i = 0; choice && choice->words[i]; i++) {
+        if (str_is(value, choice->words[i])) return OK;
+        words = str_from_z(err_format("%.*s%s%s", STR_ARG(words), i ? ", " : "", choice->words[i]));
+    }
+    if (!choice) return OK;
+    return err_fail(ERR_INVALID, "%s: setting '%s' must be one of %.*s, not '%.*s'", origin, s->name,
+                    STR_ARG(words), STR_ARG(value));
+}
+
 /* Give a setting its value. is_more: a further value of the same source, added to a list rather than replacing it. */
 static struct err setting_set(struct loader *l, const struct setting *s, struct str value, const char *origin,
                               bool is_more)
@@ -211,6 +237,7 @@ static struct err setting_set(struct loader *l, const struct setting *s, struct 
     switch (s->type) {
     case TEXT:
     case SECRET:
+        TRY(choice_check(s, value, origin));
         *(struct str *)field = arena_str(l->arena, value);
         return ((struct str *)field)->data ? OK : FAIL(ERR_NO_MEMORY, "no memory for the settings");
     case LIST:

@@ -72,7 +72,7 @@ step_postgresql() {
 }
 step_deploy() { python_tests tests/deploy; }
 step_crash() { prepare_python && sh tests/crash/run.sh; }
-step_docs() { make docs && git diff --exit-code --stat docs && echo "1 passed, 0 failed"; }
+step_docs() { make docs && git diff --exit-code --stat docs deploy/firn.conf && echo "1 passed, 0 failed"; }
 
 run_step() {
     start=$(date +%s)
