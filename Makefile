@@ -62,12 +62,12 @@ say = $(if $(V),,@printf '  %-5s %s\n' $(1) $@)
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all libs help unit test check asan tsan fuzz clients bench run docs install clean
+.PHONY: all libs help unit test check asan tsan fuzz clients image-test bench run docs install clean
 
 all: $(OUT)/firn ## build the server: $(BUILD)/firn (the default)
 
 help: ## print this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1|\2/p' Makefile | awk -F'|' '{ printf "%-10s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' Makefile | awk -F'|' '{ printf "%-10s %s\n", $$1, $$2 }'
 
 # Runs every binary, also after one has failed, and sums their last lines ("N passed, N failed").
 unit: $(UNITS) ## run the unit tests (DIR=folder for one folder, TEST=word for the tests with it in their names)
@@ -109,6 +109,9 @@ clients: all ## run Spark against the server (installs it first: 600 MB)
 	        mvn -q -B dependency:copy -Dartifact=org.apache.iceberg:$$jar:$(ICEBERG) -DoutputDirectory=$(CURDIR)/build/jars || exit 1; \
 	done
 	FIRN_BINARY=$(abspath $(OUT)/firn) build/venv-spark/bin/python -m pytest -q -p no:cacheprovider tests/clients/spark/scenario.py
+
+image-test: ## run the image's very steps in chroots (needs root and debootstrap)
+	python3 tests/deploy/image.py
 
 bench: all ## measure, side by side with peers where they are there
 	sh tests/bench/run.sh
