@@ -124,7 +124,7 @@ awk '
         print "| metric | type | |"
         print "|---|---|---|"
         for (i = 1; i <= n; i++) print row[i]
-        print "| `firn_operation_requests_total{api,operation,status}` | counter | Requests of each operation of S3.md and ICEBERG.md; status is the class, `2xx` to `5xx`, or `none` when the connection broke before an answer |"
+        print "| `firn_operation_requests_total{api,operation,status}` | counter | Requests of each operation of S3.md, ICEBERG.md, MANAGEMENT.md and of maintenance; status is the class, `2xx` to `5xx`, or `none` when the connection broke before an answer |"
         print "| `firn_operation_seconds{api,operation}` | histogram | From the head of a request to the end of its answer |"
     }' storage/base/metrics.def | page METRICS.md storage/base/metrics.def
 

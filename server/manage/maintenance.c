@@ -11,6 +11,7 @@
 
 #include "admin/iam/rights.h"
 #include "server/auth/bearer.h"
+#include "server/http/op_metrics.h"
 #include "storage/base/clock.h"
 #include "storage/base/limits.h"
 #include "storage/base/log.h"
@@ -24,6 +25,7 @@ struct maintenance {
     const struct iam *iam;
     struct maintain *maintain;
     struct http_app app;
+    struct op_metrics *metrics;
 };
 
 struct request {
@@ -43,16 +45,18 @@ typedef struct err operation_fn(struct request *req);
 static operation_fn run_expire, run_orphans_report, run_orphans, run_status;
 
 static const struct operation {
+    const char *name; /* in metrics */
     enum http_method method;
     const char *noun;
     enum privilege privilege; /* on the table, or on the namespace or catalog whose tables are meant */
     operation_fn *run;
 } operations[] = {
-    { HTTP_POST, "expire", PRIV_TABLE_REMOVE_SNAPSHOTS, run_expire },
-    { HTTP_GET, "orphans", PRIV_TABLE_READ_DATA, run_orphans_report },
-    { HTTP_POST, "orphans", PRIV_TABLE_WRITE_DATA, run_orphans },
-    { HTTP_GET, "status", PRIV_TABLE_READ_PROPERTIES, run_status },
+    { "ExpireSnapshots", HTTP_POST, "expire", PRIV_TABLE_REMOVE_SNAPSHOTS, run_expire },
+    { "ReportOrphans", HTTP_GET, "orphans", PRIV_TABLE_READ_DATA, run_orphans_report },
+    { "RemoveOrphans", HTTP_POST, "orphans", PRIV_TABLE_WRITE_DATA, run_orphans },
+    { "MaintenanceStatus", HTTP_GET, "status", PRIV_TABLE_READ_PROPERTIES, run_status },
 };
+#define OPERATION_COUNT (sizeof(operations) / sizeof(operations[0]))
 
 static struct err no_memory(void)
 {
@@ -376,12 +380,19 @@ static void on_done(struct http_request *http)
     const int status = http_status(http);
 
     if (!req) return;
+    op_metrics_count(req->edge->metrics, req->operation ? (size_t)(req->operation - operations) : SIZE_MAX,
+                     http);
     LOG_AT(status >= 500 && status != 503 ? LOG_LEVEL_WARN : LOG_LEVEL_DEBUG, "maintenance request",
            STRF("id", http->id), STRV("path", http->raw_path), I64("status", status),
            U64("us", (clock_mono_ns() - http->start_ns) / 1000), STRF("why", req->why[0] ? req->why : NULL));
 }
 
 /* ---- the edge ---- */
+
+static const char *operation_name(size_t i)
+{
+    return operations[i].name;
+}
 
 struct err maintenance_new(struct store *s, const struct iam *iam, struct maintain *m,
                            struct maintenance **ret)
@@ -400,12 +411,15 @@ struct err maintenance_new(struct store *s, const struct iam *iam, struct mainta
         .done = on_done,
         .name = "maintenance",
     };
-    *ret = edge;
-    return OK;
+    const struct err e = op_metrics_new("maintenance", OPERATION_COUNT, operation_name, &edge->metrics);
+    if (e.code != ERR_OK) edge = maintenance_free(edge);
+    else *ret = edge;
+    return e;
 }
 
 struct maintenance *maintenance_free(struct maintenance *m)
 {
+    if (m) op_metrics_free(m->metrics);
     free(m);
     return NULL;
 }

@@ -4,7 +4,7 @@
  *   head   the row -> the token -> is there a body, and how long
  *   data   collected, at most LIMIT_MANAGE_BODY
  *   end    on a worker: may they -> parsed -> row->run, which waits for a flush
- *   done   one log line
+ *   done   one log line, and counted
  *
  * A catalog that one may not see answers as if it did not exist. About principals and roles nobody is asked who may not: the refusal does not depend on what is there.
  */
@@ -14,6 +14,7 @@
 
 #include "server/api/api_audit.h"
 #include "server/auth/bearer.h"
+#include "server/http/op_metrics.h"
 #include "storage/base/clock.h"
 #include "storage/base/limits.h"
 #include "storage/base/log.h"
@@ -23,6 +24,7 @@
 struct manage {
     struct manage_options options;
     struct http_app app;
+    struct op_metrics *metrics;
 };
 
 static struct manage_request *request_of(struct http_request *http)
@@ -214,6 +216,8 @@ static void on_done(struct http_request *http)
                                      .operation = req->op ? req->op->name : NULL,
                                      .object = object_of(req),
                                      .has_reads = m->options.audit_reads });
+    size_t count;
+    op_metrics_count(m->metrics, req->op ? (size_t)(req->op - manage_ops(&count)) : SIZE_MAX, http);
     const int status = http_status(http);
     const enum log_level level = status >= 500 && status != 503 ? LOG_LEVEL_WARN : LOG_LEVEL_DEBUG;
     LOG_AT(level, "management request", STRF("id", http->id),
@@ -223,6 +227,12 @@ static void on_done(struct http_request *http)
 }
 
 /* ---- the edge ---- */
+
+static const char *op_name(size_t i)
+{
+    size_t count;
+    return manage_ops(&count)[i].name;
+}
 
 struct err manage_new(const struct manage_options *options, struct manage **ret)
 {
@@ -239,12 +249,17 @@ struct err manage_new(const struct manage_options *options, struct manage **ret)
         .name = "management",
         .arena_max = LIMIT_REST_ARENA,
     };
-    *ret = m;
-    return OK;
+    size_t count;
+    (void)manage_ops(&count);
+    const struct err e = op_metrics_new("management", count, op_name, &m->metrics);
+    if (e.code != ERR_OK) m = manage_free(m);
+    else *ret = m;
+    return e;
 }
 
 struct manage *manage_free(struct manage *m)
 {
+    if (m) op_metrics_free(m->metrics);
     free(m);
     return NULL;
 }

@@ -73,6 +73,12 @@ static const char *wanted(const struct manage_op *op)
     return op->privilege == PRIV_NONE ? "by the body" : privilege_name(op->privilege);
 }
 
+const struct manage_op *manage_ops(size_t *ret_count)
+{
+    *ret_count = OP_COUNT;
+    return ops;
+}
+
 void manage_ops_print(FILE *out)
 {
     for (size_t i = 0; i < OP_COUNT; i++) {

@@ -55,6 +55,8 @@ struct manage_op {
     manage_run_fn *run; /* on a worker */
 };
 
+/* All rows. */
+const struct manage_op *manage_ops(size_t *ret_count);
 /* The row, and what its path says. ERR_NOT_FOUND, ERR_METHOD_NOT_ALLOWED, ERR_INVALID (a name in it). */
 struct err manage_op_find(struct manage_request *req);
 

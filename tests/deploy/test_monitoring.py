@@ -26,7 +26,8 @@ def watched(tmp_path_factory):
     assert requests.get(server.url + "/bucket/none", timeout=30).status_code == 403
     token = requests.post(server.catalog_url + "/api/catalog/v1/oauth/tokens", timeout=30,
                           data={"grant_type": "client_credentials", "client_id": ROOT[0], "client_secret": ROOT[1], "scope": "PRINCIPAL_ROLE:ALL"}).json()["access_token"]
-    assert requests.get(server.catalog_url + "/api/catalog/v1/lakehouse/namespaces", headers={"Authorization": "Bearer " + token}, timeout=30).status_code == 200
+    for path in ("/api/catalog/v1/lakehouse/namespaces", "/api/management/v1/principals", "/api/firn/v1/catalogs/lakehouse/maintenance/status"):
+        assert requests.get(server.catalog_url + path, headers={"Authorization": "Bearer " + token}, timeout=30).status_code == 200
     yield server
     assert server.stop() == 0
 
@@ -41,6 +42,7 @@ def test_operations_are_counted_with_their_outcome_and_time(watched):
     metrics = scrape(watched)
     counted = {tuple(v for _, v in labels): n for (_, labels), n in metrics["firn_operation_requests_total"].samples.items()}
     assert counted["s3", "PutObject", "2xx"] == 2 and counted["s3", "GetObject", "2xx"] == 3 and counted["s3", "GetObject", "4xx"] == 1
+    assert counted["management", "ListPrincipals", "2xx"] == 1 and counted["maintenance", "MaintenanceStatus", "2xx"] == 1
     assert counted["catalog", "ListNamespaces", "2xx"] == 1 and counted["s3", "CreateBucket", "2xx"] == 1
     seconds = metrics["firn_operation_seconds"].samples
     assert seconds["firn_operation_seconds_count", (("api", "s3"), ("operation", "PutObject"))] == 2
