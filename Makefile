@@ -124,6 +124,12 @@ docs: all ## write the generated parts of docs/
 
 install: all ## install to $(DESTDIR)$(PREFIX)
 	install -D -m 755 $(OUT)/firn $(DESTDIR)$(PREFIX)/bin/firn
+	$(OUT)/firn man >$(OUT)/firn.1
+	$(OUT)/firn completion bash >$(OUT)/firn.bash
+	$(OUT)/firn completion zsh >$(OUT)/firn.zsh
+	install -D -m 644 $(OUT)/firn.1 $(DESTDIR)$(PREFIX)/share/man/man1/firn.1
+	install -D -m 644 $(OUT)/firn.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/firn
+	install -D -m 644 $(OUT)/firn.zsh $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_firn
 
 clean: ## remove what was built
 	rm -rf $(BUILD)

@@ -5,6 +5,7 @@
 #   MANAGEMENT.md  firn --list-management-operations
 #   SETTINGS.md  firn serve --help                METRICS.md   storage/base/metrics.def
 #   ERRORS.md    err.def, s3_error.c, api_error.c      deploy/firn.conf   firn serve --help
+#   CLI.md       firn man --markdown
 #
 # The same program gives the same bytes: CI writes them again and fails on a difference. BUILD is where firn was built.
 set -eu
@@ -25,6 +26,7 @@ operations=$(firn --list-operations)
 rest_operations=$(firn --list-rest-operations)
 management_operations=$(firn --list-management-operations)
 settings=$(firn serve --help)
+manual=$(firn man --markdown)
 
 printf '%s\n' "$operations" | awk -F '\t' '
     { row[NR] = "| " $1 " | " $2 " | " $3 " | " ($4 == "" ? "" : "`" $4 "`") " | " ($6 == "alias" ? "" : $5) " | " $6 " |"; count[$6]++ }
@@ -159,3 +161,5 @@ awk '
         print "|---|---|---|---|---|---|"
         for (i = 1; i <= n; i++) print "| " codes[i] " | " texts[codes[i]] " | " said[2, codes[i]] " | " said[3, codes[i]] " |"
     }' storage/base/err.def server/s3/s3_error.c server/api/api_error.c | page ERRORS.md "err.def, s3_error.c and api_error.c"
+
+printf '%s\n' "$manual" | page CLI.md "\`firn man --markdown\`"

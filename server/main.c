@@ -98,18 +98,18 @@ static int verb_management_operations(int argc, char **argv)
 static int verb_help(int argc, char **argv);
 
 static const struct verb {
-    const char *name, *help;
+    const char *name, *help;           /* help NULL: another name, or the line is in admin/cli/verbs.c */
     int (*run)(int argc, char **argv); /* what stands behind the verb */
 } verbs[] = {
-    { "serve", "run the server", verb_serve },
-    { "config", "check or show the settings", verb_config },
-    { "version", "print the version", verb_version },
+    { "serve", NULL, verb_serve },
+    { "config", NULL, verb_config },
+    { "version", NULL, verb_version },
     { "--version", NULL, verb_version },
     { "--list-operations", "print the table of S3 operations", verb_operations },
     { "--list-rest-operations", "print the table of Iceberg REST operations", verb_rest_operations },
     { "--list-management-operations", "print the table of management operations",
       verb_management_operations },
-    { "help", "print this", verb_help },
+    { "help", NULL, verb_help },
     { "--help", NULL, verb_help },
     { "-h", NULL, verb_help },
 };
@@ -136,6 +136,5 @@ int main(int argc, char **argv)
         if (strcmp(argv[1], verbs[i].name) == 0) return verbs[i].run(argc - 2, argv + 2);
     }
     if (cli_has_noun(argv[1])) return cli_main(argc, argv);
-    fprintf(stderr, "firn: '%s' is not a verb; see firn help\n", argv[1]);
-    return EXIT_USAGE;
+    return cli_unknown(argv[1]);
 }

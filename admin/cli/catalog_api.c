@@ -132,7 +132,7 @@ static struct str with_percent(struct cli *cli, struct str before, struct str pi
 static struct err need_prefix(struct cli *cli)
 {
     CLEANUP(json_freep) json_t *config = NULL;
-    const char *name = connect_setting(cli->options->catalog, "FIRN_CATALOG", NULL);
+    const char *name = connect_catalog(cli->options);
     struct str path = STR("/v1/config"), prefix = STR_NONE;
 
     if (cli->prefix.len) return OK;

@@ -1,8 +1,7 @@
 /*
- * cli.c - the table of nouns and verbs, and what happens to every one of them.
+ * cli.c - what happens to every verb of the table (verbs.c).
  *
- * find the row -> parse the words -> help, or too few or many -> ask before what destroys -> run -> exit code. To add a verb: a row here,
- * its function in the file of its noun, its declaration in verb.h.
+ * find the row -> parse the words -> help, or too few or many -> the profile -> ask before what destroys -> run -> exit code.
  */
 #include "admin/cli/cli.h"
 
@@ -10,38 +9,50 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "admin/cli/suggest.h"
 #include "admin/cli/verb.h"
 #include "storage/base/limits.h"
 #include "storage/base/thread.h"
 
-enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_UNREACHABLE = 3 };
+enum {
+    EXIT_DONE = 0,
+    EXIT_FAILED = 1,
+    EXIT_USAGE = 2,
+    EXIT_UNREACHABLE = 3,
+    EXIT_MISSING = 4,
+    EXIT_DENIED = 5
+};
 
 #define LIMIT_CLI_ARENA (512 * MIB) /* the largest answer, its text and a copy, with room */
 
-#define COMMON (FLAG_ENDPOINT | FLAG_DATA | FLAG_JSON)
-#define S3 (COMMON | FLAG_S3_ENDPOINT | FLAG_REGION)
-#define CATALOG (COMMON | FLAG_CATALOG_ENDPOINT | FLAG_CATALOG)
-#define EXPIRE (CATALOG | FLAG_OLDER_THAN | FLAG_KEEP | FLAG_DRY_RUN | FLAG_YES)
-
-/* clang-format off */
-static const struct verb verbs[] = {
-    { "bucket", "list", "", 0, 0, S3, NULL, "buckets that you may see", verb_bucket_list },
-    { "bucket", "create", "NAME", 1, 1, S3, NULL, "make a bucket", verb_bucket_create },
-    { "bucket", "delete", "NAME", 1, 1, S3 | FLAG_YES, "Delete the bucket %s?", "delete an empty bucket", verb_bucket_delete },
-    { "object", "put", "FILE BUCKET/KEY", 2, 2, S3, NULL, "upload one file", verb_object_put },
-    { "namespace", "list", "[NAMESPACE]", 0, 1, CATALOG | FLAG_ALL, NULL, "namespaces, or those below one", verb_namespace_list },
-    { "namespace", "create", "NAMESPACE", 1, 1, CATALOG, NULL, "make a namespace (levels joined by dots)", verb_namespace_create },
-    { "namespace", "drop", "NAMESPACE", 1, 1, CATALOG | FLAG_YES, "Drop the namespace %s?", "drop an empty namespace", verb_namespace_drop },
-    { "table", "list", "[NAMESPACE]", 0, 1, CATALOG, NULL, "tables of a namespace, or of all", verb_table_list },
-    { "table", "show", "NAMESPACE.TABLE", 1, 1, CATALOG, NULL, "what a table is: columns, rows, size, refs", verb_table_show },
-    { "table", "register", "NAMESPACE.TABLE METADATA-LOCATION", 2, 2, CATALOG, NULL, "make a table of files that are there already", verb_table_register },
-    { "snapshot", "list", "NAMESPACE.TABLE", 1, 1, CATALOG, NULL, "snapshots of a table", verb_snapshot_list },
-    { "snapshot", "expire", "NAMESPACE.TABLE", 1, 1, EXPIRE, "Remove old snapshots of %s for good?", "take old snapshots out of a table", verb_snapshot_expire },
-    { "health", NULL, "", 0, 0, COMMON | FLAG_S3_ENDPOINT | FLAG_CATALOG_ENDPOINT, NULL, "does the server answer, is it ready", verb_health },
-    { "status", NULL, "", 0, 0, COMMON | FLAG_CATALOG_ENDPOINT, NULL, "where the data is, how full, last checkpoint", verb_status },
+/* Words that are wrong and servers that are not there are told apart from refusals, so that scripts can. */
+static const struct {
+    enum err_code code;
+    int status;
+} exits[] = {
+    { ERR_OK, EXIT_DONE },
+    { ERR_INVALID_ARGUMENT, EXIT_USAGE },
+    { ERR_UNAVAILABLE, EXIT_UNREACHABLE },
+    { ERR_NOT_FOUND, EXIT_MISSING },
+    { ERR_UNAUTHENTICATED, EXIT_DENIED },
+    { ERR_DENIED, EXIT_DENIED },
 };
-/* clang-format on */
-#define VERB_COUNT (sizeof(verbs) / sizeof(verbs[0]))
+
+static const struct exit_text exit_texts[] = {
+    { EXIT_DONE, "done" },
+    { EXIT_FAILED, "the server refused, or it failed on the way" },
+    { EXIT_USAGE, "a word, a flag or a setting is wrong or missing; nothing was sent" },
+    { EXIT_UNREACHABLE, "the server cannot be reached; nothing was done" },
+    { EXIT_MISSING, "what was named does not exist" },
+    { EXIT_DENIED, "the credential is not accepted, or does not allow this" },
+};
+
+bool cli_exit_text(size_t i, struct exit_text *ret)
+{
+    if (i >= sizeof(exit_texts) / sizeof(exit_texts[0])) return false;
+    *ret = exit_texts[i];
+    return true;
+}
 
 /* ---- what verbs use ---- */
 
@@ -89,8 +100,8 @@ void cli_say(struct cli *cli, const char *format, ...)
 
 bool cli_has_noun(const char *noun)
 {
-    for (size_t i = 0; i < VERB_COUNT; i++) {
-        if (strcmp(verbs[i].noun, noun) == 0) return true;
+    for (size_t i = 0; i < verb_count; i++) {
+        if (verbs[i].run && strcmp(verbs[i].noun, noun) == 0) return true;
     }
     return false;
 }
@@ -105,7 +116,7 @@ static void print_line(const struct verb *v, FILE *out)
 
 static void print_verbs(const char *noun, FILE *out)
 {
-    for (size_t i = 0; i < VERB_COUNT; i++) {
+    for (size_t i = 0; i < verb_count; i++) {
         if (!noun || strcmp(verbs[i].noun, noun) == 0) print_line(&verbs[i], out);
     }
 }
@@ -113,32 +124,41 @@ static void print_verbs(const char *noun, FILE *out)
 void cli_help(FILE *out)
 {
     print_verbs(NULL, out);
-    (void)fputs("\nThese ask a running server: firn NOUN [VERB] --help tells how it is found.\n", out);
+    (void)fputs("\nfirn NOUN VERB --help tells the flags, and how a running server is found.\n", out);
 }
 
 static void verb_help(const struct verb *v, FILE *out)
 {
-    print_line(v, out);
+    if (v->name) print_line(v, out);
+    else print_verbs(v->noun, out);
     (void)fputc('\n', out);
     options_help(v->flags, out);
-    (void)fputs(
-        "\nThe credential is FIRN_ROOT_USER and FIRN_ROOT_PASSWORD, or what the server wrote beside its data (DIR.root).\n",
-        out);
-    if (v->flags & FLAG_OLDER_THAN)
+    if (v->note) (void)fprintf(out, "\n%s\n", v->note);
+    if (v->flags & FLAG_PROFILE)
         (void)fputs(
-            "What a branch or a tag points to is never removed, nor what a branch's own retention keeps.\n"
-            "Files are not deleted yet.\n",
+            "\nThe credential is in the profile, or FIRN_ROOT_USER and FIRN_ROOT_PASSWORD, or what the server wrote beside its data (DIR.root).\n",
             out);
+}
+
+int cli_unknown(const char *noun)
+{
+    struct suggestion s = suggest_for(str_from_z(noun));
+
+    for (size_t i = 0; i < verb_count; i++) suggest_offer(&s, verbs[i].noun);
+    if (s.best)
+        (void)fprintf(stderr, "firn: '%s' is not a verb; did you mean '%s'? See firn help\n", noun, s.best);
+    else (void)fprintf(stderr, "firn: '%s' is not a verb; see firn help\n", noun);
+    return EXIT_USAGE;
 }
 
 /* ---- running ---- */
 
-/* Words that are wrong and servers that are not there are told apart from refusals, so that scripts can. */
 static int exit_code_of(struct err e)
 {
-    if (e.code == ERR_OK) return EXIT_DONE;
-    if (e.code == ERR_INVALID_ARGUMENT) return EXIT_USAGE;
-    return e.code == ERR_UNAVAILABLE ? EXIT_UNREACHABLE : EXIT_FAILED;
+    for (size_t i = 0; i < sizeof(exits) / sizeof(exits[0]); i++) {
+        if (exits[i].code == e.code) return exits[i].status;
+    }
+    return EXIT_FAILED;
 }
 
 static int fail(struct err e)
@@ -172,7 +192,8 @@ static struct err check_destroys(const struct verb *v, const struct options *o)
     if (!v->destroys || o->is_yes || o->is_dry_run) return OK;
     if (!isatty(STDIN_FILENO))
         return err_fail(ERR_INVALID_ARGUMENT,
-                        "firn %s %s destroys, and there is no terminal to ask: give --yes", v->noun, v->name);
+                        "firn %s%s%s destroys, and there is no terminal to ask: give --yes", v->noun,
+                        v->name ? " " : "", v->name ? v->name : "");
     (void)fprintf(stderr, v->destroys,
                   o->words[0]); /* NOLINT(clang-diagnostic-format-nonliteral): a row of the table */
     (void)fputs(" [y/N] ", stderr);
@@ -180,7 +201,7 @@ static struct err check_destroys(const struct verb *v, const struct options *o)
     return FAIL(ERR_PRECONDITION, "nothing was done");
 }
 
-static struct err run(const struct verb *v, const struct options *o)
+static struct err run(const struct verb *v, struct options *o)
 {
     CLEANUP(arena_freep) struct arena *arena = arena_new(LIMIT_CLI_ARENA);
     CLEANUP(client_freep) struct client *client = NULL;
@@ -188,35 +209,53 @@ static struct err run(const struct verb *v, const struct options *o)
 
     if (!arena) return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
     TRY(check_words(v, o));
+    struct err e = v->flags & FLAG_PROFILE ? profile_load(o->profile_name, arena, &o->profile) : OK;
+    if (e.code != ERR_OK) return err_keep(e, why, sizeof(why));
     TRY(check_destroys(v, o));
     TRY(client_new(&client));
     struct cli cli = { .options = o, .client = client, .arena = arena, .out = stdout };
-    const struct err e = err_keep(v->run(&cli), why, sizeof(why));
-    if (e.code == ERR_OK && fflush(stdout) != 0) return FAIL(ERR_IO, "the output cannot be written");
+    e = err_keep(v->run(&cli), why, sizeof(why));
+    if (fflush(stdout) != 0 && e.code == ERR_OK) return FAIL(ERR_IO, "the output cannot be written");
     return e;
 }
 
-static const struct verb *verb_find(int argc, char **argv)
+/* The row of that name, else the row without one. */
+static const struct verb *verb_find(const char *noun, const char *name)
 {
-    for (size_t i = 0; i < VERB_COUNT; i++) {
-        if (strcmp(verbs[i].noun, argv[1]) != 0) continue;
-        if (!verbs[i].name || (argc > 2 && strcmp(verbs[i].name, argv[2]) == 0)) return &verbs[i];
+    const struct verb *nameless = NULL;
+
+    for (size_t i = 0; i < verb_count; i++) {
+        if (strcmp(verbs[i].noun, noun) != 0 || !verbs[i].run) continue;
+        if (!verbs[i].name) nameless = &verbs[i];
+        else if (name && strcmp(verbs[i].name, name) == 0) return &verbs[i];
     }
-    return NULL;
+    return nameless;
+}
+
+static int noun_alone(const char *noun, const char *word)
+{
+    struct suggestion s = suggest_for(str_from_z(word));
+    const bool is_help = word && (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0);
+
+    for (size_t i = 0; i < verb_count; i++) {
+        if (strcmp(verbs[i].noun, noun) == 0) suggest_offer(&s, verbs[i].name);
+    }
+    if (word && !is_help && s.best)
+        (void)fprintf(stderr, "firn: '%s' is not a verb of '%s'; did you mean '%s'? There are:\n", word, noun,
+                      s.best);
+    else if (word && !is_help)
+        (void)fprintf(stderr, "firn: '%s' is not a verb of '%s'; there are:\n", word, noun);
+    print_verbs(noun, is_help ? stdout : stderr);
+    return is_help ? EXIT_DONE : EXIT_USAGE;
 }
 
 int cli_main(int argc, char **argv)
 {
     struct options options;
-    const struct verb *v = verb_find(argc, argv);
+    const char *word = argc > 2 ? argv[2] : NULL;
+    const struct verb *v = verb_find(argv[1], word);
 
-    if (!v) {
-        const bool is_help = argc > 2 && (strcmp(argv[2], "--help") == 0 || strcmp(argv[2], "-h") == 0);
-        if (argc > 2 && !is_help)
-            (void)fprintf(stderr, "firn: '%s' is not a verb of '%s'; there are:\n", argv[2], argv[1]);
-        print_verbs(argv[1], is_help ? stdout : stderr);
-        return is_help ? EXIT_DONE : EXIT_USAGE;
-    }
+    if (!v) return noun_alone(argv[1], word);
     const int behind = v->name ? 3 : 2;
     const struct err e = options_parse(argc - behind, argv + behind, v->flags, &options);
     if (e.code != ERR_OK) return fail(e);

@@ -5,8 +5,10 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
+#include "admin/cli/verb.h"
 #include "tests/unit/test.h"
 
 /* Nobody's terminal, nobody's settings, and quiet. */
@@ -18,6 +20,9 @@ static int run(const char *const *words)
     const int null = open("/dev/null", O_RDWR);
     CHECK(null >= 0 && dup2(null, 0) == 0 && dup2(null, 2) == 2);
     CHECK(freopen("/dev/null", "w", stdout));
+    setenv("HOME", test_dir(), 1);
+    unsetenv("FIRN_PROFILES");
+    unsetenv("XDG_CONFIG_HOME");
     setenv("FIRN_ROOT_USER", "u", 1);
     setenv("FIRN_ROOT_PASSWORD", "p", 1);
     for (; words[argc - 1]; argc++) argv[argc] = (char *)words[argc - 1];
@@ -30,7 +35,7 @@ static int run(const char *const *words)
 TEST(nouns_are_known)
 {
     CHECK(cli_has_noun("bucket") && cli_has_noun("status"));
-    CHECK(!cli_has_noun("serve") && !cli_has_noun(""));
+    CHECK(!cli_has_noun("serve") && !cli_has_noun("")); /* a row, but the server's own */
 }
 
 TEST(wrong_words_end_with_2)
@@ -68,4 +73,19 @@ TEST(what_destroys_is_refused_without_a_terminal_and_yes)
     CHECK(RUN("snapshot", "expire", "n.t", NOBODY) == 2);
     CHECK(RUN("bucket", "delete", "b", NOBODY, "--yes") == 3);
     CHECK(RUN("snapshot", "expire", "n.t", NOBODY, "--dry-run") == 3);
+}
+
+TEST(rows_of_verbs_are_whole)
+{
+    for (size_t i = 0; i < verb_count; i++) {
+        CHECK(verbs[i].words_min >= 0 && verbs[i].words_min <= verbs[i].words_max);
+        CHECK(verbs[i].words_max <= OPTIONS_WORDS_MAX);
+        CHECK(!verbs[i].destroys || ((verbs[i].flags & FLAG_YES) && verbs[i].words_min > 0));
+        CHECK(!(verbs[i].flags & FLAG_ENDPOINT) || (verbs[i].flags & FLAG_PROFILE));
+        for (size_t j = 0; j < i; j++) {
+            const bool is_same_noun = strcmp(verbs[i].noun, verbs[j].noun) == 0;
+            CHECK(!is_same_noun || !verbs[i].name || !verbs[j].name
+                  || strcmp(verbs[i].name, verbs[j].name) != 0);
+        }
+    }
 }

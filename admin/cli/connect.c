@@ -31,17 +31,39 @@ static void free_text(char **text)
     free(*text);
 }
 
-const char *connect_setting(const char *given, const char *variable, const char *fallback)
+/* NULL when it is not set or empty. */
+static const char *variable(const char *name)
 {
-    const char *value = given || !variable ? given : getenv(variable);
+    const char *value = name ? getenv(name) : NULL;
 
-    return value && value[0] ? value : fallback;
+    return value && value[0] ? value : NULL;
+}
+
+/* The profile's value stands above the environment when the profile was asked for. */
+static const char *setting(const struct options *o, const char *given, const char *name,
+                           const char *of_profile)
+{
+    if (given) return given;
+    if (of_profile && o->profile.is_asked_for) return of_profile;
+    return variable(name) ? variable(name) : of_profile;
+}
+
+const char *connect_catalog(const struct options *options)
+{
+    return setting(options, options->catalog, "FIRN_CATALOG", options->profile.catalog);
+}
+
+const char *connect_region(const struct options *options)
+{
+    const char *region = setting(options, options->region, "FIRN_REGION", options->profile.region);
+
+    return region ? region : "us-east-1";
 }
 
 /* The directory that is meant, without slashes at its end (its files stand beside it: DIR.root). */
 static struct str data_dir(const struct options *options, struct arena *arena)
 {
-    struct str dir = str_from_z(connect_setting(options->data, "FIRN_DATA", NULL));
+    struct str dir = str_from_z(options->data ? options->data : variable("FIRN_DATA"));
 
     while (dir.len > 1 && dir.data[dir.len - 1] == '/') dir.len--;
     return dir.len ? arena_str(arena, dir) : STR_NONE;
@@ -86,16 +108,20 @@ static struct err endpoint_of_data(enum api api, struct str dir, struct arena *a
 struct err connect_endpoint(enum api api, const struct options *options, struct arena *arena, struct str *ret)
 {
     const char *given = api == API_S3 ? options->s3_endpoint : options->catalog_endpoint;
+    const struct profile *p = &options->profile;
+    const char *of_profile = api == API_S3 ? p->s3_endpoint : p->catalog_endpoint;
 
+    if (!of_profile) of_profile = p->endpoint;
     if (!given) given = options->endpoint;
     if (given) return url_check(given, arena, ret);
     if (options->data) return endpoint_of_data(api, data_dir(options, arena), arena, ret);
-    given = connect_setting(NULL, api_variables[api], NULL);
-    given = connect_setting(given, "FIRN_ENDPOINT", NULL);
+    if (of_profile && p->is_asked_for) return url_check(of_profile, arena, ret);
+    given = variable(api_variables[api]);
+    if (!given) given = variable("FIRN_ENDPOINT");
     if (given) return url_check(given, arena, ret);
     const struct str dir = data_dir(options, arena);
     if (dir.len) return endpoint_of_data(api, dir, arena, ret);
-    return url_check(api_defaults[api], arena, ret);
+    return url_check(of_profile ? of_profile : api_defaults[api], arena, ret);
 }
 
 /* ---- the credential ---- */
@@ -129,29 +155,57 @@ static struct err credential_of_file(struct str path, struct arena *arena, struc
     return OK;
 }
 
-struct err connect_credential(const struct options *options, struct arena *arena, struct credential *ret)
+/* Two variables that make sense together only. ERR_NOT_FOUND: neither is set. */
+static struct err credential_of_environment(const char *user_name, const char *password_name,
+                                            struct credential *ret)
 {
-    const char *user = connect_setting(NULL, "FIRN_ROOT_USER", NULL);
-    const char *password = connect_setting(NULL, "FIRN_ROOT_PASSWORD", NULL);
+    const char *user = variable(user_name), *password = variable(password_name);
+
+    if (!user && !password) return FAIL(ERR_NOT_FOUND, "not set");
+    if (!user || !password)
+        return err_fail(ERR_INVALID_ARGUMENT, "%s and %s must both be set, or neither", user_name,
+                        password_name);
+    *ret = (struct credential){ str_from_z(user), str_from_z(password) };
+    return OK;
+}
+
+/* ERR_NOT_FOUND: no data directory is named, or the server was given its own credential and wrote none. */
+static struct err credential_of_data(const struct options *options, struct arena *arena,
+                                     struct credential *ret)
+{
     const struct str dir = data_dir(options, arena);
 
-    if (user && password) {
-        *ret = (struct credential){ str_from_z(user), str_from_z(password) };
+    if (dir.len == 0) return FAIL(ERR_NOT_FOUND, "no data directory");
+    const struct str path = arena_printf(arena, "%.*s.root", STR_ARG(dir));
+    return path.data ? credential_of_file(path, arena, ret) : no_memory();
+}
+
+struct err connect_credential(const struct options *options, struct arena *arena, struct credential *ret)
+{
+    const struct profile *p = &options->profile;
+    const struct credential of_profile = { str_from_z(p->access_key), str_from_z(p->secret_key) };
+    struct err e = OK;
+
+    if (p->access_key && p->is_asked_for) {
+        *ret = of_profile;
         return OK;
     }
-    if (user || password)
-        return FAIL(ERR_INVALID_ARGUMENT,
-                    "FIRN_ROOT_USER and FIRN_ROOT_PASSWORD must both be set, or neither");
+    e = credential_of_environment("FIRN_ROOT_USER", "FIRN_ROOT_PASSWORD", ret);
+    if (e.code == ERR_NOT_FOUND) e = credential_of_data(options, arena, ret);
+    if (e.code != ERR_NOT_FOUND) return e;
+    if (p->access_key) {
+        *ret = of_profile;
+        return OK;
+    }
+    e = credential_of_environment("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", ret);
+    if (e.code != ERR_NOT_FOUND) return e;
+    const struct str dir = data_dir(options, arena);
     if (dir.len == 0)
         return FAIL(
             ERR_INVALID_ARGUMENT,
-            "no credential: set FIRN_ROOT_USER and FIRN_ROOT_PASSWORD, or give --data DIR of a server on this machine");
-    const struct str path = arena_printf(arena, "%.*s.root", STR_ARG(dir));
-    if (!path.data) return no_memory();
-    const struct err e = credential_of_file(path, arena, ret);
-    if (e.code != ERR_NOT_FOUND) return e;
+            "no credential: set FIRN_ROOT_USER and FIRN_ROOT_PASSWORD, write a profile, or give --data DIR of a server on this machine");
     return err_fail(
         ERR_INVALID_ARGUMENT,
-        "no credential: there is no %s (the server was given its own), so set FIRN_ROOT_USER and FIRN_ROOT_PASSWORD",
-        path.data);
+        "no credential: there is no %.*s.root (the server was given its own), so set FIRN_ROOT_USER and FIRN_ROOT_PASSWORD",
+        STR_ARG(dir));
 }

@@ -1,9 +1,12 @@
 /*
  * connect.h - where the server is, and who is asking.
  *
- * Address, from strongest: --s3-endpoint or --catalog-endpoint; --endpoint; --data DIR (DIR/endpoints.json, which the server writes while it runs); the
- * environment FIRN_CATALOG_ENDPOINT (catalog), FIRN_ENDPOINT, FIRN_DATA; http://127.0.0.1:8333 or :8181.
- * Credential: FIRN_ROOT_USER and FIRN_ROOT_PASSWORD; else the file DIR.root beside the data directory, which the server made at its first start.
+ * Address, from strongest: --s3-endpoint or --catalog-endpoint; --endpoint; --data DIR (DIR/endpoints.json, which the server writes while it runs); the profile
+ * that --profile names; the environment FIRN_CATALOG_ENDPOINT (catalog), FIRN_ENDPOINT, FIRN_DATA; the profile that nobody asked for (profile.h);
+ * http://127.0.0.1:8333 or :8181.
+ * Credential: the profile that --profile names; FIRN_ROOT_USER and FIRN_ROOT_PASSWORD; with --data or FIRN_DATA the file DIR.root beside the data directory, which the
+ * server made at its first start; the other profile; AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. None is a flag: every user of a machine sees the words of a
+ * command.
  */
 #ifndef ADMIN_CLI_CONNECT_H
 #define ADMIN_CLI_CONNECT_H
@@ -25,8 +28,9 @@ struct err connect_endpoint(enum api api, const struct options *options, struct 
 /* ERR_INVALID_ARGUMENT: there is none, with what to do. */
 struct err connect_credential(const struct options *options, struct arena *arena, struct credential *ret);
 
-/* A flag's value, else the variable's, else the fallback (may be NULL). Empty variables count as not set. */
-const char *connect_setting(const char *given, const char *variable, const char *fallback);
+/* Name and region, in the order above: given is a flag's value, variable a name of the environment (empty ones count as not set). NULL: nobody says. */
+const char *connect_catalog(const struct options *options);
+const char *connect_region(const struct options *options); /* never NULL */
 
 /* The lines NAME=value of a .root file: both must be there. For tests too. */
 struct err root_file_parse(struct str text, struct arena *arena, struct credential *ret);

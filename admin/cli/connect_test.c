@@ -9,8 +9,9 @@
 #include "storage/base/thread.h"
 #include "tests/unit/test.h"
 
-static const char *const variables[] = { "FIRN_ENDPOINT", "FIRN_CATALOG_ENDPOINT", "FIRN_DATA",
-                                         "FIRN_ROOT_USER", "FIRN_ROOT_PASSWORD" };
+static const char *const variables[] = { "FIRN_ENDPOINT",     "FIRN_CATALOG_ENDPOINT", "FIRN_DATA",
+                                         "FIRN_ROOT_USER",    "FIRN_ROOT_PASSWORD",    "FIRN_CATALOG",
+                                         "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY" };
 
 static void clear_environment(void)
 {
@@ -93,6 +94,57 @@ TEST(the_credential_is_in_the_environment_or_beside_the_data)
     setenv("FIRN_ROOT_PASSWORD", "p", 1);
     CHECK_OK(connect_credential(&with_data, arena, &c));
     CHECK_STR(c.user, STR("u"));
+}
+
+TEST(a_profile_stands_above_the_environment_only_when_it_was_asked_for)
+{
+    CLEANUP(arena_freep) struct arena *arena = arena_new(65536);
+    struct options o = {
+        .profile = { .endpoint = "http://p", .catalog = "c", .access_key = "pk", .secret_key = "ps" }
+    };
+    struct credential c;
+    struct str url;
+
+    clear_environment();
+    CHECK_OK(connect_endpoint(API_CATALOG, &o, arena, &url));
+    CHECK_STR(url, STR("http://p"));
+    CHECK_STR(str_from_z(connect_catalog(&o)), STR("c"));
+    setenv("AWS_ACCESS_KEY_ID", "ak", 1);
+    setenv("AWS_SECRET_ACCESS_KEY", "as", 1);
+    CHECK_OK(connect_credential(&o, arena, &c));
+    CHECK_STR(c.user, STR("pk"));
+    setenv("FIRN_ENDPOINT", "http://e", 1);
+    setenv("FIRN_CATALOG", "ec", 1);
+    setenv("FIRN_ROOT_USER", "eu", 1);
+    setenv("FIRN_ROOT_PASSWORD", "ep", 1);
+    CHECK_OK(connect_endpoint(API_S3, &o, arena, &url));
+    CHECK_STR(url, STR("http://e"));
+    CHECK_STR(str_from_z(connect_catalog(&o)), STR("ec"));
+    CHECK_OK(connect_credential(&o, arena, &c));
+    CHECK_STR(c.user, STR("eu"));
+    o.profile.is_asked_for = true;
+    CHECK_OK(connect_endpoint(API_S3, &o, arena, &url));
+    CHECK_STR(url, STR("http://p"));
+    CHECK_STR(str_from_z(connect_catalog(&o)), STR("c"));
+    CHECK_OK(connect_credential(&o, arena, &c));
+    CHECK_STR(c.password, STR("ps"));
+    o.endpoint = "http://flag";
+    CHECK_OK(connect_endpoint(API_S3, &o, arena, &url));
+    CHECK_STR(url, STR("http://flag"));
+}
+
+TEST(the_names_of_other_tools_are_the_last_resort)
+{
+    CLEANUP(arena_freep) struct arena *arena = arena_new(65536);
+    const struct options o = { .data = NULL };
+    struct credential c;
+
+    clear_environment();
+    setenv("AWS_ACCESS_KEY_ID", "ak", 1);
+    CHECK_ERR(connect_credential(&o, arena, &c), ERR_INVALID_ARGUMENT);
+    setenv("AWS_SECRET_ACCESS_KEY", "as", 1);
+    CHECK_OK(connect_credential(&o, arena, &c));
+    CHECK_STR(c.password, STR("as"));
 }
 
 TEST(a_root_file_needs_both_lines)

@@ -66,7 +66,7 @@ struct err s3_call(struct cli *cli, const char *method, struct str path, FILE *u
     request.url = arena_join(cli->arena, base, path);
     if (!request.url.data) return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
     request.signer = &cli->credential;
-    request.region = connect_setting(cli->options->region, "FIRN_REGION", "us-east-1");
+    request.region = connect_region(cli->options);
     TRY(client_send(cli->client, &request, cli->arena, &reply));
     if (reply.status < 200 || reply.status > 299)
         return api_refusal(reply.status, said_by_s3(cli, reply.body));

@@ -21,15 +21,27 @@ struct cli {
     struct str token, prefix;
 };
 
+/* One row is one verb: parsing, help, manual page and completion follow from it. */
 struct verb {
-    const char *noun, *name; /* name NULL: the noun is the verb */
+    const char *noun, *name; /* name NULL: the noun is the verb; it may have rows with names beside it */
     const char *arguments;
     int words_min, words_max;
     unsigned flags;
     const char *destroys; /* the question, with one %s for the first word; NULL: nothing is destroyed */
     const char *help;
-    struct err (*run)(struct cli *cli);
+    const char *note;              /* more for --help and the manual page; NULL: none */
+    struct err (*run)(struct cli *cli); /* NULL: the server's own verb, which server/main.c runs */
 };
+
+extern const struct verb verbs[];
+extern const size_t verb_count;
+
+/* What exit codes mean, for scripts; their table is in cli.c. */
+struct exit_text {
+    int status;
+    const char *meaning;
+};
+bool cli_exit_text(size_t i, struct exit_text *ret); /* false behind the last */
 
 /* The word of the command line, from 0; NULL when it is not there. */
 const char *cli_word(const struct cli *cli, int i);
@@ -52,6 +64,8 @@ struct err verb_table_show(struct cli *cli);
 struct err verb_table_register(struct cli *cli);
 struct err verb_snapshot_list(struct cli *cli);
 struct err verb_snapshot_expire(struct cli *cli);
+struct err verb_completion(struct cli *cli);
+struct err verb_man(struct cli *cli);
 struct err verb_health(struct cli *cli);
 struct err verb_status(struct cli *cli);
 

@@ -2,6 +2,7 @@
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 
 import pyarrow
@@ -9,12 +10,13 @@ import pytest
 from firn_server import BINARY, ROOT
 from pyiceberg.catalog import load_catalog
 
-DONE, FAILED, USAGE, UNREACHABLE = 0, 1, 2, 3
+DONE, FAILED, USAGE, UNREACHABLE, MISSING, DENIED = range(6)
 SAMPLE = pathlib.Path(__file__).parents[2] / "deploy" / "sample"
 
 
 def run(words, environment=None):
-    clean = {k: v for k, v in os.environ.items() if not k.startswith(("FIRN_", "AWS_", "MINIO_"))}
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("FIRN_", "AWS_", "MINIO_", "XDG_"))}
+    clean["HOME"] = "/nonexistent"  # nobody's profiles
     return subprocess.run([BINARY, *words], env={**clean, **(environment or {})}, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
 
 
@@ -62,7 +64,7 @@ def test_buckets_are_made_listed_and_deleted(cli, lake):
     lake.boto().delete_object(Bucket="first", Key="x")
     assert "--yes" in cli("bucket", "delete", "first", status=USAGE)
     cli("bucket", "delete", "first", "--yes")
-    assert "NoSuchBucket" in cli("bucket", "delete", "first", "--yes", status=FAILED)
+    assert "NoSuchBucket" in cli("bucket", "delete", "first", "--yes", status=MISSING)
 
 
 @pytest.mark.parametrize("size", [0, 1, 40_000, 3_000_000])
@@ -72,12 +74,12 @@ def test_a_file_is_uploaded_whole_to_any_key(cli, lake, tmp_path, size):
     key = "a b+c%20/ü/..x/../y//z~'\""
     cli("object", "put", str(tmp_path / "file"), "lake/" + key)
     assert lake.boto().get_object(Bucket="lake", Key=key)["Body"].read() == body
-    assert "No such file" in cli("object", "put", str(tmp_path / "none"), "lake/x", status=FAILED)
+    assert "No such file" in cli("object", "put", str(tmp_path / "none"), "lake/x", status=MISSING)
     cli("object", "put", str(tmp_path), "lake/x", status=USAGE)
 
 
 def test_namespaces_nest(cli):
-    assert "does not exist" in cli("namespace", "create", "a.b", status=FAILED)
+    assert "does not exist" in cli("namespace", "create", "a.b", status=MISSING)
     for name in ("a", "a.b", "a.b.c", 'a."x.y"', "d"):
         cli("namespace", "create", name)
     assert "already exists" in cli("namespace", "create", "a", status=FAILED)
@@ -87,7 +89,7 @@ def test_namespaces_nest(cli):
     assert "not empty" in cli("namespace", "drop", "a", "--yes", status=FAILED)
     assert "--yes" in cli("namespace", "drop", "d", status=USAGE)
     cli("namespace", "drop", 'a."x.y"', "--yes")
-    assert "does not exist" in cli("namespace", "drop", 'a."x.y"', "--yes", status=FAILED)
+    assert "does not exist" in cli("namespace", "drop", 'a."x.y"', "--yes", status=MISSING)
 
 
 def test_long_listings_come_whole(cli, catalog):
@@ -113,7 +115,7 @@ def test_the_sample_table_is_registered_and_shown(start_server):
     assert ["rows", "20"] in [line.split() for line in shown.splitlines()]
     loaded = cli.json("table", "show", "sample.orders")
     assert loaded["metadata-location"] == location and "config" not in loaded and "storage-credentials" not in loaded
-    assert "does not exist" in cli("table", "show", "sample.none", status=FAILED)
+    assert "does not exist" in cli("table", "show", "sample.none", status=MISSING)
     assert "NAMESPACE.TABLE" in cli("table", "show", "orders", status=USAGE)
 
 
@@ -176,9 +178,9 @@ def test_status_says_where_the_data_is(cli, lake):
 
 def test_a_wrong_credential_is_told(cli, lake):
     cli.environment["FIRN_ROOT_PASSWORD"] = "not-this-one"
-    assert "credential" in cli("bucket", "list", status=FAILED)
-    assert "credential" in cli("table", "list", status=FAILED)
-    assert "credential" in cli("status", status=FAILED)
+    assert "credential" in cli("bucket", "list", status=DENIED)
+    assert "credential" in cli("table", "list", status=DENIED)
+    assert "credential" in cli("status", status=DENIED)
     assert "not-this-one" not in run(["bucket", "list", "--data", str(lake.data)], cli.environment).stderr
     cli.environment = {}
     assert "FIRN_ROOT_USER" in cli("bucket", "list", status=USAGE)
@@ -199,7 +201,7 @@ def test_which_catalog(start_server):
     assert cli("namespace", "list", "--catalog", "two").split() == ["NAMESPACE", "n"]
     cli.environment["FIRN_CATALOG"] = "two"
     assert cli("namespace", "list").split() == ["NAMESPACE", "n"]
-    assert "three" in cli("namespace", "list", "--catalog", "three", status=FAILED)
+    assert "three" in cli("namespace", "list", "--catalog", "three", status=MISSING)
 
 
 def test_a_server_that_is_gone_is_unreachable(cli, lake):
@@ -211,9 +213,72 @@ def test_a_server_that_is_gone_is_unreachable(cli, lake):
     assert run(["health", "--endpoint", endpoint]).returncode == UNREACHABLE
 
 
+def test_a_profile_says_where_and_who(lake, tmp_path):
+    path = tmp_path / "profiles"
+    path.write_text(f"[lab]\ns3-endpoint = {lake.url}\ncatalog-endpoint = {lake.catalog_url}\ncatalog = lake\n"
+                    f"access-key = {ROOT[0]}\nsecret-key = {ROOT[1]}\n[wrong]\nendpoint = {lake.url}\naccess-key = x\nsecret-key = y\n")
+    path.chmod(0o600)
+    named = {"FIRN_PROFILES": str(path)}
+    assert "lake" in run(["bucket", "list", "--profile", "lab"], named).stdout
+    assert run(["namespace", "list"], {**named, "FIRN_PROFILE": "lab"}).returncode == DONE
+    assert run(["bucket", "list", "--profile", "wrong"], named).returncode == DENIED
+    root = {"FIRN_ROOT_USER": ROOT[0], "FIRN_ROOT_PASSWORD": ROOT[1]}
+    assert run(["bucket", "list"], {**named, **root, "FIRN_PROFILE": "wrong"}).returncode == DONE  # the environment is stronger
+    assert run(["bucket", "list", "--profile", "wrong"], {**named, **root}).returncode == DENIED  # than a profile nobody asked for
+    for words, environment, said in ((["--profile", "none"], named, "[none]"), ([], named, "[default]"), ([], {"FIRN_PROFILES": "/nonexistent/x"}, "/nonexistent/x")):
+        done = run(["bucket", "list", *words], environment)
+        assert done.returncode == USAGE and said in done.stderr
+    path.chmod(0o640)
+    done = run(["bucket", "list", "--profile", "lab"], named)
+    assert done.returncode == USAGE and "chmod 600" in done.stderr and ROOT[1] not in done.stderr
+    aws = {"AWS_ACCESS_KEY_ID": ROOT[0], "AWS_SECRET_ACCESS_KEY": ROOT[1]}
+    assert run(["bucket", "list", "--endpoint", lake.url], aws).returncode == DONE
+
+
+def test_a_mistyped_word_is_answered_with_the_near_one():
+    for words, near in ((["bukcet"], "bucket"), (["bucket", "lsit"], "list"), (["bucket", "list", "--jsno"], "--json"), (["sevre"], "serve")):
+        done = run(words)
+        assert done.returncode == USAGE and f"did you mean" in done.stderr and near in done.stderr
+
+
+def complete(words):
+    script = ('source <("$FIRN" completion bash); COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _firn; printf "%s\n" "${COMPREPLY[@]}"')
+    done = subprocess.run(["bash", "-c", script, "bash", *words], env={"FIRN": BINARY, "PATH": os.environ["PATH"]}, capture_output=True, text=True)
+    assert done.returncode == 0 and not done.stderr, done
+    return done.stdout.split()
+
+
+def test_bash_completes_nouns_verbs_and_flags():
+    assert complete(["firn", "buc"]) == ["bucket"]
+    assert complete(["firn", "bucket", ""]) == run_verbs("bucket")
+    assert complete(["firn", "snapshot", "expire", "--o"]) == ["--older-than"]
+    assert complete(["firn", "health", "--s"]) == ["--s3-endpoint"]
+    assert {"serve", "config", "help"} <= set(complete(["firn", ""]))
+    assert run(["completion", "fish"]).returncode == USAGE and "fish" in run(["completion", "fish"]).stderr
+
+
+def run_verbs(noun):
+    return [line.split()[2] for line in run([noun, "--help"]).stdout.splitlines() if line.startswith(f"  firn {noun} ")]
+
+
+@pytest.mark.skipif(not shutil.which("zsh"), reason="there is no zsh")
+def test_zsh_takes_its_script(tmp_path):
+    (tmp_path / "_firn").write_text(run(["completion", "zsh"]).stdout)
+    assert subprocess.run(["zsh", "-n", str(tmp_path / "_firn")]).returncode == 0
+
+
+@pytest.mark.skipif(not shutil.which("groff"), reason="there is no groff")
+def test_the_manual_page_is_good_roff():
+    page = run(["man"]).stdout
+    done = subprocess.run(["groff", "-man", "-Tutf8", "-ww", "-z"], input=page, capture_output=True, text=True)
+    assert done.returncode == 0 and not done.stderr, done.stderr
+    assert all(f".SH {title}" in page for title in ("VERBS", "FLAGS", "EXIT STATUS"))
+
+
 def test_every_verb_has_help():
     verbs = [line.split()[1:3] for line in run(["help"]).stdout.splitlines() if line.startswith("  firn ")]
     assert ["snapshot", "expire"] in verbs and len(verbs) > 14
+    verbs = [v for v in verbs if v[0] not in ("serve", "config", "version", "help")]  # the server's own
     for noun in ("bucket", "object", "namespace", "table", "snapshot"):
         assert noun in run([noun, "--help"]).stdout
         for verb in (v for n, v in verbs if n == noun):

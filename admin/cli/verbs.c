@@ -1,0 +1,42 @@
+/*
+ * verbs.c - the table of nouns and verbs. To add one: a row here, its function in the file of its noun, its declaration in verb.h; then `make docs`.
+ */
+#include "admin/cli/verb.h"
+
+#define COMMON (FLAG_ENDPOINT | FLAG_DATA | FLAG_PROFILE | FLAG_JSON)
+#define S3 (COMMON | FLAG_S3_ENDPOINT | FLAG_REGION)
+#define CATALOG (COMMON | FLAG_CATALOG_ENDPOINT | FLAG_CATALOG)
+#define EXPIRE (CATALOG | FLAG_OLDER_THAN | FLAG_KEEP | FLAG_DRY_RUN | FLAG_YES)
+
+static const char expire_note[] =
+    "What a branch or a tag points to is never removed, nor what a branch's own retention keeps.";
+static const char completion_note[] =
+    "bash: firn completion bash >/usr/share/bash-completion/completions/firn\n"
+    "zsh:  firn completion zsh >/usr/share/zsh/site-functions/_firn";
+
+/* clang-format off */
+const struct verb verbs[] = {
+    { "serve", NULL, "--data DIR [SETTINGS]", 0, 0, 0, NULL, "run the server", NULL, NULL },
+    { "config", "check", "[SETTINGS]", 0, 0, 0, NULL, "are the settings right?", NULL, NULL },
+    { "config", "show", "[SETTINGS]", 0, 0, 0, NULL, "every setting in force, and where it comes from", NULL, NULL },
+    { "version", NULL, "", 0, 0, 0, NULL, "print the version", NULL, NULL },
+    { "help", NULL, "", 0, 0, 0, NULL, "print this", NULL, NULL },
+    { "bucket", "list", "", 0, 0, S3, NULL, "buckets that you may see", NULL, verb_bucket_list },
+    { "bucket", "create", "NAME", 1, 1, S3, NULL, "make a bucket", NULL, verb_bucket_create },
+    { "bucket", "delete", "NAME", 1, 1, S3 | FLAG_YES, "Delete the bucket %s?", "delete an empty bucket", NULL, verb_bucket_delete },
+    { "object", "put", "FILE BUCKET/KEY", 2, 2, S3, NULL, "upload one file", NULL, verb_object_put },
+    { "namespace", "list", "[NAMESPACE]", 0, 1, CATALOG | FLAG_ALL, NULL, "namespaces, or those below one", NULL, verb_namespace_list },
+    { "namespace", "create", "NAMESPACE", 1, 1, CATALOG, NULL, "make a namespace (levels joined by dots)", NULL, verb_namespace_create },
+    { "namespace", "drop", "NAMESPACE", 1, 1, CATALOG | FLAG_YES, "Drop the namespace %s?", "drop an empty namespace", NULL, verb_namespace_drop },
+    { "table", "list", "[NAMESPACE]", 0, 1, CATALOG, NULL, "tables of a namespace, or of all", NULL, verb_table_list },
+    { "table", "show", "NAMESPACE.TABLE", 1, 1, CATALOG, NULL, "what a table is: columns, rows, size, refs", NULL, verb_table_show },
+    { "table", "register", "NAMESPACE.TABLE METADATA-LOCATION", 2, 2, CATALOG, NULL, "make a table of files that are there already", NULL, verb_table_register },
+    { "snapshot", "list", "NAMESPACE.TABLE", 1, 1, CATALOG, NULL, "snapshots of a table", NULL, verb_snapshot_list },
+    { "snapshot", "expire", "NAMESPACE.TABLE", 1, 1, EXPIRE, "Remove old snapshots of %s for good?", "take old snapshots out of a table", expire_note, verb_snapshot_expire },
+    { "health", NULL, "", 0, 0, COMMON | FLAG_S3_ENDPOINT | FLAG_CATALOG_ENDPOINT, NULL, "does the server answer, is it ready", NULL, verb_health },
+    { "status", NULL, "", 0, 0, COMMON | FLAG_CATALOG_ENDPOINT, NULL, "where the data is, how full, last checkpoint", NULL, verb_status },
+    { "completion", NULL, "bash|zsh", 1, 1, 0, NULL, "print what a shell needs to complete these words", completion_note, verb_completion },
+    { "man", NULL, "", 0, 0, FLAG_MARKDOWN, NULL, "print the manual page (firn man | man -l -)", NULL, verb_man },
+};
+/* clang-format on */
+const size_t verb_count = sizeof(verbs) / sizeof(verbs[0]);
