@@ -27,15 +27,29 @@ struct err catalog_post_own(struct cli *cli, const char *behind, const json_t *b
 /* "/v1/PREFIX/namespaces" with the prefix of the catalog that is meant. */
 struct err catalog_namespaces_path(struct cli *cli, struct str *ret);
 
+/* The name of that catalog, percent-encoded. */
+struct err catalog_name(struct cli *cli, struct str *ret);
+/* The same call to the management API: path is below /api/management/v1. */
+struct err management_call(struct cli *cli, const char *method, struct str path, const json_t *body, json_t **ret);
+/* before and piece, percent-encoded. .data is NULL for want of memory. */
+struct str api_path(struct cli *cli, struct str before, struct str piece);
+
 /* The words "NAMESPACE" and "NAMESPACE.TABLE" as paths of the catalog API. */
 struct err catalog_namespace_path(struct cli *cli, const char *word, struct str *ret);
 struct err catalog_table_path(struct cli *cli, const char *word, struct str *ret);
+struct err catalog_view_path(struct cli *cli, const char *word, struct str *ret);
 /* Take "NAMESPACE.TABLE" apart: ret_ns without the last level, which is *ret_table. */
 struct err table_word(struct cli *cli, const char *word, struct ident *ret_ns, struct str *ret_table);
+
+/* Load a table: *ret_loaded is to be json_decref'ed, *ret_metadata is within. */
+struct err catalog_load(struct cli *cli, struct str path, json_t **ret_loaded, json_t **ret_metadata);
 
 /* Append all pages of a listing: the member arrays of GET path (?parent=... or nothing). */
 struct err catalog_pages(struct cli *cli, struct str path, const char *member, json_t *ret_rows);
 /* Append the namespaces (arrays of levels) below parent (NULL: the top), with all below them if is_all. */
 struct err catalog_walk(struct cli *cli, const struct ident *parent, bool is_all, json_t *ret_rows);
+
+/* Append a row {"table", ...} for each table of a namespace and of all below it; word NULL: of the catalog. (table.c) */
+struct err table_list_all(struct cli *cli, const char *word, json_t *ret_rows);
 
 #endif

@@ -8,6 +8,7 @@
 #include "storage/base/thread.h"
 
 #define BASE "/api/catalog"
+#define MANAGEMENT "/api/management/v1"
 #define LIMIT_PAGES 100000 /* of one listing: a server that never ends it is broken */
 #define LIMIT_WALK 1000000 /* namespaces of one walk */
 
@@ -105,6 +106,18 @@ struct err catalog_call(struct cli *cli, const char *method, struct str path, co
     return call(cli, method, arena_join(cli->arena, STR(BASE), path), body, ret);
 }
 
+struct err management_call(struct cli *cli, const char *method, struct str path, const json_t *body,
+                           json_t **ret)
+{
+    return call(cli, method, arena_join(cli->arena, STR(MANAGEMENT), path), body, ret);
+}
+
+struct err catalog_load(struct cli *cli, struct str path, json_t **ret_loaded, json_t **ret_metadata)
+{
+    TRY(catalog_call(cli, "GET", path, NULL, ret_loaded));
+    return json_need_object(*ret_loaded, "metadata", ret_metadata);
+}
+
 struct err catalog_get_own(struct cli *cli, const char *path, json_t **ret)
 {
     struct request request = { .method = "GET" };
@@ -116,7 +129,7 @@ struct err catalog_get_own(struct cli *cli, const char *path, json_t **ret)
 
 /* ---- paths ---- */
 
-static struct str with_percent(struct cli *cli, struct str before, struct str piece)
+struct str api_path(struct cli *cli, struct str before, struct str piece)
 {
     struct buf out;
 
@@ -132,11 +145,11 @@ static struct str with_percent(struct cli *cli, struct str before, struct str pi
 static struct err need_prefix(struct cli *cli)
 {
     CLEANUP(json_freep) json_t *config = NULL;
-    const char *name = connect_catalog(cli->options);
+    const char *name = cli->catalog_word ? cli->catalog_word : connect_catalog(cli->options);
     struct str path = STR("/v1/config"), prefix = STR_NONE;
 
     if (cli->prefix.len) return OK;
-    if (name) path = with_percent(cli, STR("/v1/config?warehouse="), str_from_z(name));
+    if (name) path = api_path(cli, STR("/v1/config?warehouse="), str_from_z(name));
     if (!path.data) return no_memory();
     const struct err e = catalog_call(cli, "GET", path, NULL, &config);
     if (e.code == ERR_INVALID && !name)
@@ -144,7 +157,7 @@ static struct err need_prefix(struct cli *cli)
     TRY(e);
     TRY(json_want_str(json_object_get(config, "defaults"), "prefix", &prefix));
     TRY(json_want_str(json_object_get(config, "overrides"), "prefix", &prefix));
-    cli->prefix = prefix.len ? with_percent(cli, STR("/"), prefix) : STR("/");
+    cli->prefix = prefix.len ? api_path(cli, STR("/"), prefix) : STR("/");
     return cli->prefix.data ? OK : no_memory();
 }
 
@@ -154,6 +167,14 @@ struct err catalog_post_own(struct cli *cli, const char *behind, const json_t *b
     const struct str path = arena_printf(cli->arena, "/api/firn/v1/catalogs%.*s%s", STR_ARG(cli->prefix),
                                          behind);
     return path.data ? call(cli, "POST", path, body, ret) : no_memory();
+}
+
+struct err catalog_name(struct cli *cli, struct str *ret)
+{
+    TRY(need_prefix(cli));
+    if (cli->prefix.len < 2) return FAIL(ERR_INVALID_ARGUMENT, "which catalog? Give --catalog NAME");
+    *ret = str_from(cli->prefix, 1);
+    return OK;
 }
 
 struct err catalog_namespaces_path(struct cli *cli, struct str *ret)
@@ -190,15 +211,25 @@ struct err table_word(struct cli *cli, const char *word, struct ident *ret_ns, s
     return OK;
 }
 
-struct err catalog_table_path(struct cli *cli, const char *word, struct str *ret)
+static struct err item_path(struct cli *cli, const char *word, const char *kind, struct str *ret)
 {
     struct ident ns;
-    struct str table, base;
+    struct str name, base;
 
-    TRY(table_word(cli, word, &ns, &table));
-    TRY(path_below(cli, &ns, "/tables/", &base));
-    *ret = with_percent(cli, base, table);
+    TRY(table_word(cli, word, &ns, &name));
+    TRY(path_below(cli, &ns, kind, &base));
+    *ret = api_path(cli, base, name);
     return ret->data ? OK : no_memory();
+}
+
+struct err catalog_table_path(struct cli *cli, const char *word, struct str *ret)
+{
+    return item_path(cli, word, "/tables/", ret);
+}
+
+struct err catalog_view_path(struct cli *cli, const char *word, struct str *ret)
+{
+    return item_path(cli, word, "/views/", ret);
 }
 
 /* ---- listings ---- */
@@ -223,7 +254,7 @@ struct err catalog_pages(struct cli *cli, struct str path, const char *member, j
         struct str next;
         const struct str first = arena_printf(cli->arena, "%.*s%spageSize=1000&pageToken=", STR_ARG(path),
                                               mark);
-        const struct str whole = with_percent(cli, first, token);
+        const struct str whole = api_path(cli, first, token);
         if (!first.data || !whole.data) return no_memory();
         TRY(catalog_call(cli, "GET", whole, NULL, &answer));
         TRY(page_take(answer, member, ret_rows, &next));

@@ -195,7 +195,9 @@ static struct err check_destroys(const struct verb *v, const struct options *o)
                         "firn %s%s%s destroys, and there is no terminal to ask: give --yes", v->noun,
                         v->name ? " " : "", v->name ? v->name : "");
     (void)fprintf(stderr, v->destroys,
-                  o->words[0]); /* NOLINT(clang-diagnostic-format-nonliteral): a row of the table */
+                  o->word_count
+                      ? o->words[0]
+                      : "everything"); /* NOLINT(clang-diagnostic-format-nonliteral): a row of the table */
     (void)fputs(" [y/N] ", stderr);
     if (fgets(answer, sizeof(answer), stdin) && (answer[0] == 'y' || answer[0] == 'Y')) return OK;
     return FAIL(ERR_PRECONDITION, "nothing was done");

@@ -80,7 +80,7 @@ TEST(rows_of_verbs_are_whole)
     for (size_t i = 0; i < verb_count; i++) {
         CHECK(verbs[i].words_min >= 0 && verbs[i].words_min <= verbs[i].words_max);
         CHECK(verbs[i].words_max <= OPTIONS_WORDS_MAX);
-        CHECK(!verbs[i].destroys || ((verbs[i].flags & FLAG_YES) && verbs[i].words_min > 0));
+        CHECK(!verbs[i].destroys || (verbs[i].flags & FLAG_YES));
         CHECK(!(verbs[i].flags & FLAG_ENDPOINT) || (verbs[i].flags & FLAG_PROFILE));
         for (size_t j = 0; j < i; j++) {
             const bool is_same_noun = strcmp(verbs[i].noun, verbs[j].noun) == 0;

@@ -23,13 +23,6 @@ static struct err no_memory(void)
     return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
 }
 
-/* The table's metadata; *ret_loaded owns it. */
-static struct err load(struct cli *cli, struct str path, json_t **ret_loaded, json_t **ret_metadata)
-{
-    TRY(catalog_call(cli, "GET", path, NULL, ret_loaded));
-    return json_need_object(*ret_loaded, "metadata", ret_metadata);
-}
-
 static json_t *refs_at(const json_t *metadata, const json_t *id)
 {
     json_t *names = json_array(), *ref;
@@ -74,7 +67,7 @@ struct err verb_snapshot_list(struct cli *cli)
     size_t i;
 
     TRY(catalog_table_path(cli, cli_word(cli, 0), &path));
-    TRY(load(cli, path, &loaded, &metadata));
+    TRY(catalog_load(cli, path, &loaded, &metadata));
     json_array_foreach(json_object_get(metadata, "snapshots"), i, snapshot)
     {
         if (json_array_append_new(rows, row_of(metadata, snapshot)) != 0) return no_memory();
@@ -111,19 +104,19 @@ static struct err print_removed(struct cli *cli, const json_t *metadata, const i
     return OK;
 }
 
-/* What the server is asked to do: it selects, under the rules of docs/OPERATE.md, and commits. */
+/* What the server is asked to do: it selects, under the rules of docs/OPERATE.md, and commits. With --all the word is a namespace, and may be missing. */
 static struct err expire_body(struct cli *cli, json_t **ret)
 {
     const struct options *o = cli->options;
-    struct ident ns;
-    struct str table;
-    json_t *levels = json_array();
+    struct ident ns = { .count = 0 };
+    struct str table = STR_NONE;
 
-    TRY(table_word(cli, cli_word(cli, 0), &ns, &table));
-    for (size_t i = 0; i < ns.count; i++) json_array_append_new(levels, json_of_str(ns.levels[i]));
-    json_t *body = json_pack("{s:o, s:o, s:b}", "namespace", levels, "table", json_of_str(table), "dry-run",
-                             o->is_dry_run);
+    if (!o->is_all) TRY(table_word(cli, cli_word(cli, 0), &ns, &table));
+    else if (cli_word(cli, 0)) TRY(ident_parse(str_from_z(cli_word(cli, 0)), cli->arena, &ns));
+    json_t *body = json_pack("{s:b}", "dry-run", o->is_dry_run);
     if (!body) return no_memory();
+    if (ns.count) json_object_set_new(body, "namespace", ident_to_json(&ns));
+    if (table.len) json_object_set_new(body, "table", json_of_str(table));
     if (o->older_than_ms >= 0) json_object_set_new(body, "older-than-ms", json_integer(o->older_than_ms));
     if (o->keep >= 0) json_object_set_new(body, "keep", json_integer(o->keep));
     *ret = body;
@@ -162,7 +155,7 @@ static void say_files(struct cli *cli, const json_t *row)
     buf_done(&size);
 }
 
-struct err verb_snapshot_expire(struct cli *cli)
+static struct err expire_table(struct cli *cli)
 {
     CLEANUP(json_freep) json_t *loaded = NULL;
     CLEANUP(json_freep) json_t *body = NULL;
@@ -172,7 +165,7 @@ struct err verb_snapshot_expire(struct cli *cli)
     int64_t *ids;
 
     TRY(catalog_table_path(cli, cli_word(cli, 0), &path));
-    TRY(load(cli, path, &loaded, &metadata));
+    TRY(catalog_load(cli, path, &loaded, &metadata));
     TRY(expire_body(cli, &body));
     TRY(catalog_post_own(cli, "/maintenance/expire", body, &answer));
     const json_t *row = json_array_get(json_object_get(answer, "tables"), 0),
@@ -181,4 +174,41 @@ struct err verb_snapshot_expire(struct cli *cli)
     TRY(print_removed(cli, metadata, ids, json_array_size(removed)));
     say_files(cli, row);
     return OK;
+}
+
+/* The server goes over the tables; for people, what it did with each is a line. */
+static struct err expire_all(struct cli *cli)
+{
+    static const struct column columns[] = { { "table", "TABLE", COLUMN_TEXT },
+                                             { "removed", "SNAPSHOTS", COLUMN_NUMBER },
+                                             { "file-count", "FILES", COLUMN_NUMBER },
+                                             { "byte-count", "SIZE", COLUMN_SIZE },
+                                             { "why", "WHY NOT", COLUMN_TEXT },
+                                             { NULL, NULL, COLUMN_TEXT } };
+    CLEANUP(json_freep) json_t *body = NULL;
+    CLEANUP(json_freep) json_t *answer = NULL;
+    json_t *rows, *row;
+    size_t i;
+
+    TRY(expire_body(cli, &body));
+    TRY(catalog_post_own(cli, "/maintenance/expire", body, &answer));
+    TRY(json_need_array(answer, "tables", &rows));
+    if (cli->options->is_json) return layout_json(rows, cli->out);
+    json_array_foreach(rows, i, row)
+    {
+        const size_t count = json_array_size(json_object_get(row, "snapshots"));
+        const struct str name = json_str(json_object_get(row, "table"));
+        json_object_set_new(row, "removed", json_integer((json_int_t)count));
+        json_object_set_new(row, "table",
+                            json_of_str(ident_print(json_object_get(row, "namespace"), name, cli->arena)));
+    }
+    return cli_print_rows(cli, columns, rows);
+}
+
+struct err verb_snapshot_expire(struct cli *cli)
+{
+    if (cli->options->is_all) return expire_all(cli);
+    if (!cli_word(cli, 0))
+        return FAIL(ERR_INVALID_ARGUMENT, "which table? NAMESPACE.TABLE; or --all for all of the catalog");
+    return expire_table(cli);
 }

@@ -1,5 +1,5 @@
 /*
- * table.c - firn table list | show | register
+ * table.c - firn table list | show | register | rename | drop
  */
 #include "admin/cli/api.h"
 
@@ -34,24 +34,34 @@ static struct err list_tables_of(struct cli *cli, const struct str ns, json_t *r
     return OK;
 }
 
+struct err table_list_all(struct cli *cli, const char *word, json_t *ret_rows)
+{
+    CLEANUP(json_freep) json_t *namespaces = json_array();
+    struct ident parent = { .count = 0 };
+    json_t *levels;
+    size_t i;
+
+    if (word) TRY(ident_parse(str_from_z(word), cli->arena, &parent));
+    if (word) TRY(list_tables_of(cli, str_from_z(word), ret_rows));
+    TRY(catalog_walk(cli, &parent, true, namespaces));
+    json_array_foreach(namespaces, i, levels)
+    {
+        const struct str ns = ident_print(levels, STR_NONE, cli->arena);
+        if (!ns.data) return no_memory();
+        TRY(list_tables_of(cli, ns, ret_rows));
+    }
+    return OK;
+}
+
 /* Of one namespace, or of all. */
 struct err verb_table_list(struct cli *cli)
 {
     static const struct column columns[] = { { "table", "TABLE", COLUMN_TEXT }, { NULL, NULL, COLUMN_TEXT } };
-    CLEANUP(json_freep) json_t *namespaces = json_array();
     CLEANUP(json_freep) json_t *rows = json_array();
-    json_t *levels;
-    size_t i;
 
-    if (cli_word(cli, 0)) {
+    if (cli_word(cli, 0) && !cli->options->is_all)
         TRY(list_tables_of(cli, str_from_z(cli_word(cli, 0)), rows));
-        return cli_print_rows(cli, columns, rows);
-    }
-    TRY(catalog_walk(cli, NULL, true, namespaces));
-    json_array_foreach(namespaces, i, levels)
-    {
-        TRY(list_tables_of(cli, ident_print(levels, STR_NONE, cli->arena), rows));
-    }
+    else TRY(table_list_all(cli, cli_word(cli, 0), rows));
     return cli_print_rows(cli, columns, rows);
 }
 
@@ -223,5 +233,51 @@ struct err verb_table_register(struct cli *cli)
     if (!body || !path.data) return no_memory();
     TRY(catalog_call(cli, "POST", path, body, &answer));
     cli_say(cli, "table %s is registered", cli_word(cli, 0));
+    return OK;
+}
+
+/* ---- rename and drop ---- */
+
+static struct err ident_of_word(struct cli *cli, const char *word, json_t **ret)
+{
+    struct ident ns;
+    struct str table;
+
+    TRY(table_word(cli, word, &ns, &table));
+    *ret = json_pack("{s:o, s:o}", "namespace", ident_to_json(&ns), "name", json_of_str(table));
+    return *ret ? OK : no_memory();
+}
+
+struct err verb_table_rename(struct cli *cli)
+{
+    CLEANUP(json_freep) json_t *from = NULL;
+    CLEANUP(json_freep) json_t *to = NULL;
+    CLEANUP(json_freep) json_t *answer = NULL;
+    struct str path;
+
+    TRY(ident_of_word(cli, cli_word(cli, 0), &from));
+    TRY(ident_of_word(cli, cli_word(cli, 1), &to));
+    TRY(catalog_namespaces_path(cli, &path));
+    path.len -= sizeof("namespaces") - 1;
+    path = arena_printf(cli->arena, "%.*stables/rename", STR_ARG(path));
+    CLEANUP(json_freep) json_t *body = json_pack("{s:O, s:O}", "source", from, "destination", to);
+    if (!body || !path.data) return no_memory();
+    TRY(catalog_call(cli, "POST", path, body, &answer));
+    cli_say(cli, "table %s is now %s", cli_word(cli, 0), cli_word(cli, 1));
+    return OK;
+}
+
+struct err verb_table_drop(struct cli *cli)
+{
+    CLEANUP(json_freep) json_t *answer = NULL;
+    const bool is_purge = cli->options->is_purge;
+    struct str path;
+
+    TRY(catalog_table_path(cli, cli_word(cli, 0), &path));
+    path = arena_printf(cli->arena, "%.*s?purgeRequested=%s", STR_ARG(path), is_purge ? "true" : "false");
+    if (!path.data) return no_memory();
+    TRY(catalog_call(cli, "DELETE", path, NULL, &answer));
+    cli_say(cli, "table %s is dropped%s", cli_word(cli, 0),
+            is_purge ? ", and its files go" : "; its files are still there");
     return OK;
 }

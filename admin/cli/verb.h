@@ -19,6 +19,7 @@ struct cli {
     struct credential credential;
     struct str endpoints[API_COUNT];
     struct str token, prefix;
+    const char *catalog_word; /* a catalog named among the words: stronger than --catalog; else NULL */
 };
 
 /* One row is one verb: parsing, help, manual page and completion follow from it. */
@@ -62,6 +63,20 @@ struct err verb_namespace_drop(struct cli *cli);
 struct err verb_table_list(struct cli *cli);
 struct err verb_table_show(struct cli *cli);
 struct err verb_table_register(struct cli *cli);
+struct err verb_namespace_show(struct cli *cli);
+struct err verb_namespace_set(struct cli *cli);
+struct err verb_namespace_tree(struct cli *cli);
+struct err verb_table_rename(struct cli *cli);
+struct err verb_table_drop(struct cli *cli);
+struct err verb_table_history(struct cli *cli);
+struct err verb_table_refs(struct cli *cli);
+struct err verb_table_tag(struct cli *cli);
+struct err verb_table_branch(struct cli *cli);
+struct err verb_table_drop_ref(struct cli *cli);
+struct err verb_table_rollback(struct cli *cli);
+struct err verb_view_list(struct cli *cli);
+struct err verb_view_show(struct cli *cli);
+struct err verb_view_drop(struct cli *cli);
 struct err verb_snapshot_list(struct cli *cli);
 struct err verb_snapshot_expire(struct cli *cli);
 struct err verb_completion(struct cli *cli);

@@ -9,7 +9,8 @@
 #define EXPIRE (CATALOG | FLAG_OLDER_THAN | FLAG_KEEP | FLAG_DRY_RUN | FLAG_YES)
 
 static const char expire_note[] =
-    "What a branch or a tag points to is never removed, nor what a branch's own retention keeps.";
+    "What a branch or a tag points to is never removed, nor what a branch's own retention keeps.\n"
+    "With --all the word is a namespace, and every table in it and below it is meant; without a word, every table of the catalog.";
 static const char completion_note[] =
     "bash: firn completion bash >/usr/share/bash-completion/completions/firn\n"
     "zsh:  firn completion zsh >/usr/share/zsh/site-functions/_firn";
@@ -28,11 +29,26 @@ const struct verb verbs[] = {
     { "namespace", "list", "[NAMESPACE]", 0, 1, CATALOG | FLAG_ALL, NULL, "namespaces, or those below one", NULL, verb_namespace_list },
     { "namespace", "create", "NAMESPACE", 1, 1, CATALOG, NULL, "make a namespace (levels joined by dots)", NULL, verb_namespace_create },
     { "namespace", "drop", "NAMESPACE", 1, 1, CATALOG | FLAG_YES, "Drop the namespace %s?", "drop an empty namespace", NULL, verb_namespace_drop },
-    { "table", "list", "[NAMESPACE]", 0, 1, CATALOG, NULL, "tables of a namespace, or of all", NULL, verb_table_list },
+    { "namespace", "show", "NAMESPACE", 1, 1, CATALOG, NULL, "properties of a namespace", NULL, verb_namespace_show },
+    { "namespace", "set", "NAMESPACE KEY=VALUE|KEY-...", 2, OPTIONS_WORDS_MAX, CATALOG, NULL, "set properties, or remove them (KEY-)", NULL, verb_namespace_set },
+    { "namespace", "tree", "[NAMESPACE]", 0, 1, CATALOG, NULL, "namespaces with their tables and views", NULL, verb_namespace_tree },
+    { "table", "list", "[NAMESPACE]", 0, 1, CATALOG | FLAG_ALL, NULL, "tables of a namespace, or of all", NULL, verb_table_list },
     { "table", "show", "NAMESPACE.TABLE", 1, 1, CATALOG, NULL, "what a table is: columns, rows, size, refs", NULL, verb_table_show },
     { "table", "register", "NAMESPACE.TABLE METADATA-LOCATION", 2, 2, CATALOG, NULL, "make a table of files that are there already", NULL, verb_table_register },
+    { "table", "rename", "NAMESPACE.TABLE NAMESPACE.TABLE", 2, 2, CATALOG, NULL, "give a table another name or namespace", NULL, verb_table_rename },
+    { "table", "drop", "NAMESPACE.TABLE", 1, 1, CATALOG | FLAG_PURGE | FLAG_YES, "Drop the table %s?", "take a table out of the catalog", NULL, verb_table_drop },
+    { "table", "history", "NAMESPACE.TABLE", 1, 1, CATALOG, NULL, "which snapshot was current when", NULL, verb_table_history },
+    { "table", "snapshots", "NAMESPACE.TABLE", 1, 1, CATALOG, NULL, "snapshots of a table", NULL, verb_snapshot_list },
+    { "table", "refs", "NAMESPACE.TABLE", 1, 1, CATALOG, NULL, "branches and tags of a table", NULL, verb_table_refs },
+    { "table", "tag", "NAMESPACE.TABLE NAME", 2, 2, CATALOG | FLAG_SNAPSHOT, NULL, "give a snapshot a name that keeps it", NULL, verb_table_tag },
+    { "table", "branch", "NAMESPACE.TABLE NAME", 2, 2, CATALOG | FLAG_SNAPSHOT, NULL, "begin a branch at a snapshot", NULL, verb_table_branch },
+    { "table", "drop-ref", "NAMESPACE.TABLE NAME", 2, 2, CATALOG | FLAG_YES, "Drop a branch or tag of %s?", "drop a branch or a tag", NULL, verb_table_drop_ref },
+    { "table", "rollback", "NAMESPACE.TABLE SNAPSHOT", 2, 2, CATALOG | FLAG_YES, "Set %s back to an older snapshot?", "make an older snapshot the current one", NULL, verb_table_rollback },
+    { "view", "list", "NAMESPACE", 1, 1, CATALOG, NULL, "views of a namespace", NULL, verb_view_list },
+    { "view", "show", "NAMESPACE.VIEW", 1, 1, CATALOG, NULL, "what a view is", NULL, verb_view_show },
+    { "view", "drop", "NAMESPACE.VIEW", 1, 1, CATALOG | FLAG_YES, "Drop the view %s?", "drop a view", NULL, verb_view_drop },
     { "snapshot", "list", "NAMESPACE.TABLE", 1, 1, CATALOG, NULL, "snapshots of a table", NULL, verb_snapshot_list },
-    { "snapshot", "expire", "NAMESPACE.TABLE", 1, 1, EXPIRE, "Remove old snapshots of %s for good?", "take old snapshots out of a table", expire_note, verb_snapshot_expire },
+    { "snapshot", "expire", "NAMESPACE.TABLE | --all [NAMESPACE]", 0, 1, EXPIRE | FLAG_ALL, "Remove old snapshots of %s for good?", "take old snapshots out of a table, or of all", expire_note, verb_snapshot_expire },
     { "health", NULL, "", 0, 0, COMMON | FLAG_S3_ENDPOINT | FLAG_CATALOG_ENDPOINT, NULL, "does the server answer, is it ready", NULL, verb_health },
     { "status", NULL, "", 0, 0, COMMON | FLAG_CATALOG_ENDPOINT, NULL, "where the data is, how full, last checkpoint", NULL, verb_status },
     { "completion", NULL, "bash|zsh", 1, 1, 0, NULL, "print what a shell needs to complete these words", completion_note, verb_completion },

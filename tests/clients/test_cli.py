@@ -7,6 +7,7 @@ import subprocess
 
 import pyarrow
 import pytest
+import requests
 from firn_server import BINARY, ROOT
 from pyiceberg.catalog import load_catalog
 
@@ -159,6 +160,124 @@ def test_expiry_keeps_what_a_branch_asks_for(cli, catalog):
     with table.transaction() as change:
         change.set_properties({"gc.enabled": "false"})
     assert "gc.enabled" in cli("snapshot", "expire", "raw.events", "--older-than", "0s", "--yes", status=FAILED)
+
+
+def test_all_tables_of_a_namespace_or_the_catalog_expire(cli, catalog):
+    make_table(catalog, 3)
+    for name in ("raw.deep", "other"):
+        catalog.create_namespace(name)
+    rows = pyarrow.table({"id": [1]})
+    for name, count in (("raw.deep.a", 2), ("other.b", 4)):
+        table = catalog.create_table(name, schema=rows.schema)
+        for _ in range(count):
+            table.append(rows)
+    with catalog.load_table("raw.deep.a").transaction() as change:
+        change.set_properties({"gc.enabled": "false"})
+    old = ("--older-than", "0s")
+    assert "which table" in cli("snapshot", "expire", "--yes", status=USAGE)
+    assert "--yes" in cli("snapshot", "expire", "--all", status=USAGE)
+    done = run(["snapshot", "expire", "raw", "--all", *old, "--yes", "--json", "--data", str(cli.server.data)], cli.environment)
+    assert done.returncode == FAILED and "some tables" in done.stderr  # one has gc.enabled=false; the other went on
+    told = {row["table"]: row for row in json.loads(done.stdout)}
+    assert told["raw.events"]["removed"] == 2 and "gc.enabled" in told["raw.deep.a"]["why-not"] and len(told) == 2
+    assert len(catalog.load_table("other.b").snapshots()) == 4
+    assert {"other.b": 3} == {r["table"]: r["removed"] for r in json.loads(cli("snapshot", "expire", "other", "--all", *old, "--dry-run", "--json"))}
+    assert len(catalog.load_table("other.b").snapshots()) == 4
+    assert cli.json("snapshot", "expire", "other", "--all", *old, "--yes") == [{"table": "other.b", "removed": 3, "snapshots": 4}]
+    assert len(catalog.load_table("other.b").snapshots()) == 1
+    assert "does not exist" in cli("snapshot", "expire", "none", "--all", "--yes", status=MISSING)
+
+
+def test_properties_of_namespaces_are_shown_and_set(cli):
+    cli("namespace", "create", "n")
+    assert "2 set, 0 removed, 1 were not there" in cli("namespace", "set", "n", "owner=me", "note=a=b c", "gone-")
+    assert cli.json("namespace", "show", "n")["properties"].items() >= {"owner": "me", "note": "a=b c"}.items()
+    cli("namespace", "set", "n", "owner-")
+    shown = cli("namespace", "show", "n")
+    assert "a=b c" in shown and "owner" not in shown
+    assert "'word'" in cli("namespace", "set", "n", "word", status=USAGE)
+    assert "'=x'" in cli("namespace", "set", "n", "=x", status=USAGE)
+    cli("namespace", "set", "n", status=USAGE)
+    assert "does not exist" in cli("namespace", "show", "none", status=MISSING)
+
+
+def test_the_tree_has_namespaces_tables_and_views(cli, catalog):
+    make_table(catalog, 0)
+    catalog.create_namespace("raw.deep")
+    catalog.create_namespace("empty")
+    catalog.create_table("raw.deep.t", schema=pyarrow.schema([("id", pyarrow.int64())]))
+    assert cli("namespace", "tree").splitlines()[1:] == ["empty     namespace", "raw       namespace", "  events  table", "  deep    namespace", "    t     table"]
+    assert [(row["name"], row["kind"]) for row in cli.json("namespace", "tree", "raw")] == [
+        ("raw.events", "table"), ("raw.deep", "namespace"), ("raw.deep.t", "table")]
+    assert [row["table"] for row in cli.json("table", "list", "raw", "--all")] == ["raw.events", "raw.deep.t"]
+    assert "does not exist" in cli("namespace", "tree", "none", status=MISSING)
+
+
+def test_refs_are_made_listed_and_dropped(cli, catalog):
+    table = make_table(catalog, 2)
+    first, second = [s.snapshot_id for s in table.snapshots()]
+    cli("table", "tag", "raw.events", "v1", "--snapshot", str(first))
+    cli("table", "branch", "raw.events", "work")
+    assert {(r["name"], r["type"], r["snapshot-id"]) for r in cli.json("table", "refs", "raw.events")} == {
+        ("main", "branch", second), ("v1", "tag", first), ("work", "branch", second)}
+    assert "already" in cli("table", "tag", "raw.events", "v1", status=FAILED)
+    assert "no snapshot 7" in cli("table", "tag", "raw.events", "x", "--snapshot", "7", status=MISSING)
+    assert "'seven'" in cli("table", "tag", "raw.events", "x", "--snapshot", "seven", status=USAGE)
+    assert "--yes" in cli("table", "drop-ref", "raw.events", "v1", status=USAGE)
+    cli("table", "drop-ref", "raw.events", "v1", "--yes")
+    assert "'v1'" in cli("table", "drop-ref", "raw.events", "v1", "--yes", status=MISSING)
+    assert "main" in cli("table", "drop-ref", "raw.events", "main", "--yes", status=USAGE)
+    assert set(table.refresh().refs()) == {"main", "work"}
+
+
+def test_a_table_goes_back_to_an_older_snapshot(cli, catalog):
+    table = make_table(catalog, 3)
+    ids = [s.snapshot_id for s in table.snapshots()]
+    assert "--yes" in cli("table", "rollback", "raw.events", str(ids[0]), status=USAGE)
+    cli("table", "rollback", "raw.events", str(ids[0]), "--yes")
+    assert table.refresh().scan().to_arrow().num_rows == 3
+    assert "did not lead" in cli("table", "rollback", "raw.events", str(ids[2]), "--yes", status=FAILED)
+    assert "no snapshot" in cli("table", "rollback", "raw.events", "7", "--yes", status=MISSING)
+    assert "'x'" in cli("table", "rollback", "raw.events", "x", "--yes", status=USAGE)
+    history = cli.json("table", "history", "raw.events")
+    assert [(h["snapshot-id"], h["is-ancestor"]) for h in history] == [(ids[0], True), (ids[1], False), (ids[2], False), (ids[0], True)]
+    assert cli("table", "snapshots", "raw.events") == cli("snapshot", "list", "raw.events")
+
+
+def test_tables_are_renamed_and_dropped(cli, catalog, lake):
+    table = make_table(catalog, 1)
+    catalog.create_namespace("new")
+    cli("table", "rename", "raw.events", "new.facts")
+    assert cli("table", "list").split() == ["TABLE", "new.facts"]
+    assert "does not exist" in cli("table", "rename", "raw.events", "new.other", status=MISSING)
+    assert "NAMESPACE.TABLE" in cli("table", "rename", "new.facts", "facts", status=USAGE)
+    assert "--yes" in cli("table", "drop", "new.facts", status=USAGE)
+    assert "still there" in cli("table", "drop", "new.facts", "--yes")
+    key = table.metadata_location.removeprefix("s3://lake/")
+    assert lake.boto().head_object(Bucket="lake", Key=key)["ContentLength"]
+    assert "does not exist" in cli("table", "drop", "new.facts", "--yes", status=MISSING)
+    cli("table", "register", "raw.again", table.metadata_location)
+    cli("table", "drop", "raw.again", "--purge", "--yes")
+    assert cli.json("table", "list") == []
+
+
+def test_views_are_listed_shown_and_dropped(cli, lake):
+    cli("namespace", "create", "n")
+    base = lake.catalog_url + "/api/catalog/v1"
+    token = requests.post(base + "/oauth/tokens", data={"grant_type": "client_credentials", "client_id": ROOT[0], "client_secret": ROOT[1],
+                                                        "scope": "PRINCIPAL_ROLE:ALL"}).json()["access_token"]
+    said = {"type": "sql", "sql": "SELECT 1", "dialect": "spark"}
+    version = {"version-id": 1, "timestamp-ms": 1, "schema-id": 0, "summary": {}, "default-namespace": ["n"], "representations": [said]}
+    schema = {"type": "struct", "schema-id": 0, "fields": [{"id": 1, "name": "x", "required": False, "type": "int"}]}
+    made = requests.post(base + "/lake/namespaces/n/views", headers={"Authorization": f"Bearer {token}"},
+                         json={"name": "v", "schema": schema, "view-version": version, "properties": {}})
+    assert made.status_code == 200, made.text
+    assert [v["view"] for v in cli.json("view", "list", "n")] == ["n.v"]
+    assert "spark: SELECT 1" in cli("view", "show", "n.v")
+    assert cli.json("view", "show", "n.v")["metadata"]["current-version-id"] == 1
+    cli("view", "drop", "n.v", status=USAGE)
+    cli("view", "drop", "n.v", "--yes")
+    assert "does not exist" in cli("view", "show", "n.v", status=MISSING)
 
 
 def test_health_needs_no_credential(lake):
