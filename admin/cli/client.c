@@ -96,7 +96,7 @@ static struct err set_signature(CURL *curl, const struct request *r, struct aren
 
 static void set_body(CURL *curl, const struct request *r)
 {
-    if (str_is(str_from_z(r->method), "PUT")) {
+    if (str_is(str_from_z(r->method), "PUT") && !r->type) {
         curl_easy_setopt(curl, CURLOPT_UPLOAD, 1L);
         curl_easy_setopt(curl, CURLOPT_READFUNCTION, on_upload);
         curl_easy_setopt(curl, CURLOPT_READDATA, r->upload);

@@ -19,7 +19,7 @@ struct request {
     struct str bearer;   /* empty: none */
     const struct credential *signer; /* NULL: not signed; else with AWS Signature Version 4 for S3 */
     const char *region;  /* of the signature */
-    const char *type;    /* of the body; NULL: none is sent but by upload */
+    const char *type;    /* of the body; NULL: there is none but upload */
     struct str body;
     FILE *upload;        /* PUT: upload_bytes from here (NULL with 0 bytes: an empty body) */
     uint64_t upload_bytes;

@@ -6,11 +6,17 @@
 #define COMMON (FLAG_ENDPOINT | FLAG_DATA | FLAG_PROFILE | FLAG_JSON)
 #define S3 (COMMON | FLAG_S3_ENDPOINT | FLAG_REGION)
 #define CATALOG (COMMON | FLAG_CATALOG_ENDPOINT | FLAG_CATALOG)
+#define MANAGE (COMMON | FLAG_CATALOG_ENDPOINT)
 #define EXPIRE (CATALOG | FLAG_OLDER_THAN | FLAG_KEEP | FLAG_DRY_RUN | FLAG_YES)
 
 static const char expire_note[] =
     "What a branch or a tag points to is never removed, nor what a branch's own retention keeps.\n"
     "With --all the word is a namespace, and every table in it and below it is meant; without a word, every table of the catalog.";
+static const char grant_note[] =
+    "firn grant select on table prod.sales to analyst\n"
+    "PRIVILEGE is one of select, insert, update, delete, create, drop, all, or a privilege of the catalog such as TABLE_READ_DATA.\n"
+    "KIND is catalog, namespace, table or view. ROLE is a role of principals (firn role). Privileges are held by catalog roles: the one of the\n"
+    "same name is made when it is not there, and given to the role.";
 static const char completion_note[] =
     "bash: firn completion bash >/usr/share/bash-completion/completions/firn\n"
     "zsh:  firn completion zsh >/usr/share/zsh/site-functions/_firn";
@@ -49,6 +55,31 @@ const struct verb verbs[] = {
     { "view", "drop", "NAMESPACE.VIEW", 1, 1, CATALOG | FLAG_YES, "Drop the view %s?", "drop a view", NULL, verb_view_drop },
     { "snapshot", "list", "NAMESPACE.TABLE", 1, 1, CATALOG, NULL, "snapshots of a table", NULL, verb_snapshot_list },
     { "snapshot", "expire", "NAMESPACE.TABLE | --all [NAMESPACE]", 0, 1, EXPIRE | FLAG_ALL, "Remove old snapshots of %s for good?", "take old snapshots out of a table, or of all", expire_note, verb_snapshot_expire },
+    { "catalog", "list", "", 0, 0, MANAGE, NULL, "catalogs that you may see", NULL, verb_catalog_list },
+    { "catalog", "show", "NAME", 1, 1, MANAGE, NULL, "what a catalog is", NULL, verb_catalog_show },
+    { "catalog", "create", "NAME", 1, 1, MANAGE | FLAG_LOCATION, NULL, "make a catalog", NULL, verb_catalog_create },
+    { "catalog", "delete", "NAME", 1, 1, MANAGE | FLAG_YES, "Delete the catalog %s?", "delete an empty catalog", NULL, verb_catalog_delete },
+    { "principal", "list", "", 0, 0, MANAGE, NULL, "who has a credential", NULL, verb_principal_list },
+    { "principal", "show", "NAME", 1, 1, MANAGE, NULL, "a principal and its roles", NULL, verb_principal_show },
+    { "principal", "create", "NAME", 1, 1, MANAGE, NULL, "make a principal; its secret is told once", NULL, verb_principal_create },
+    { "principal", "delete", "NAME", 1, 1, MANAGE | FLAG_YES, "Delete the principal %s?", "delete a principal", NULL, verb_principal_delete },
+    { "principal", "rotate", "NAME", 1, 1, MANAGE | FLAG_YES, "Give %s a new secret?", "a new secret, asked for by the principal itself", NULL, verb_principal_rotate },
+    { "principal", "reset", "NAME", 1, 1, MANAGE | FLAG_YES, "Give %s a new credential? The old one ends.", "a new credential, given by an administrator", NULL, verb_principal_reset },
+    { "role", "list", "", 0, 0, MANAGE, NULL, "roles that principals may hold", NULL, verb_role_list },
+    { "role", "show", "ROLE", 1, 1, CATALOG, NULL, "who holds a role, and what it holds (--catalog)", NULL, verb_role_show },
+    { "role", "create", "ROLE", 1, 1, MANAGE, NULL, "make a role", NULL, verb_role_create },
+    { "role", "delete", "ROLE", 1, 1, MANAGE | FLAG_YES, "Delete the role %s?", "delete a role", NULL, verb_role_delete },
+    { "role", "grant", "ROLE PRINCIPAL", 2, 2, MANAGE, NULL, "give a principal a role", NULL, verb_role_grant },
+    { "role", "revoke", "ROLE PRINCIPAL", 2, 2, MANAGE, NULL, "take a role from a principal", NULL, verb_role_revoke },
+    { "catalog-role", "list", "", 0, 0, CATALOG, NULL, "roles of a catalog, which hold privileges", NULL, verb_catalog_role_list },
+    { "catalog-role", "show", "CATALOG-ROLE", 1, 1, CATALOG, NULL, "which roles hold a catalog role", NULL, verb_catalog_role_show },
+    { "catalog-role", "create", "CATALOG-ROLE", 1, 1, CATALOG, NULL, "make a catalog role", NULL, verb_catalog_role_create },
+    { "catalog-role", "delete", "CATALOG-ROLE", 1, 1, CATALOG | FLAG_YES, "Delete the catalog role %s?", "delete a catalog role with its privileges", NULL, verb_catalog_role_delete },
+    { "catalog-role", "grant", "CATALOG-ROLE ROLE", 2, 2, CATALOG, NULL, "give a role a catalog role", NULL, verb_catalog_role_grant },
+    { "catalog-role", "revoke", "CATALOG-ROLE ROLE", 2, 2, CATALOG, NULL, "take a catalog role from a role", NULL, verb_catalog_role_revoke },
+    { "grant", NULL, "PRIVILEGE[,...] on KIND [NAME] to ROLE", 1, 7, CATALOG, NULL, "give a role privileges on a catalog, namespace, table or view", grant_note, verb_grant },
+    { "grant", "list", "[CATALOG-ROLE]", 0, 1, CATALOG, NULL, "privileges that catalog roles hold", NULL, verb_grant_list },
+    { "revoke", NULL, "PRIVILEGE[,...] on KIND [NAME] from ROLE", 1, 7, CATALOG, NULL, "take privileges from a role", grant_note, verb_revoke },
     { "health", NULL, "", 0, 0, COMMON | FLAG_S3_ENDPOINT | FLAG_CATALOG_ENDPOINT, NULL, "does the server answer, is it ready", NULL, verb_health },
     { "status", NULL, "", 0, 0, COMMON | FLAG_CATALOG_ENDPOINT, NULL, "where the data is, how full, last checkpoint", NULL, verb_status },
     { "completion", NULL, "bash|zsh", 1, 1, 0, NULL, "print what a shell needs to complete these words", completion_note, verb_completion },

@@ -280,6 +280,98 @@ def test_views_are_listed_shown_and_dropped(cli, lake):
     assert "does not exist" in cli("view", "show", "n.v", status=MISSING)
 
 
+@pytest.fixture
+def managed(cli, lake):
+    """The command line against a server that has the management API."""
+    if requests.get(lake.catalog_url + "/api/management/v1/principals").status_code == 404:
+        pytest.skip("the server has no management API")
+    return cli
+
+
+def test_principals_come_and_go(managed, lake):
+    cli = managed
+    made = cli.json("principal", "create", "ada")
+    assert made["principal"] == "ada" and made["clientId"] and made["clientSecret"]
+    assert "told this once" in cli("principal", "create", "carl")
+    assert "already exists" in cli("principal", "create", "ada", status=FAILED)
+    assert {"ada", "carl"} <= {p["name"] for p in cli.json("principal", "list")}
+    assert made["clientSecret"] not in cli("principal", "show", "ada") and made["clientId"] in cli("principal", "show", "ada")
+    ada = {"FIRN_ROOT_USER": made["clientId"], "FIRN_ROOT_PASSWORD": made["clientSecret"]}
+    where = ["--data", str(lake.data)]
+    assert run(["principal", "create", "eve", *where], ada).returncode == DENIED
+    rotated = json.loads(run(["principal", "rotate", "ada", "--yes", "--json", *where], ada).stdout)
+    assert rotated["clientSecret"] != made["clientSecret"]
+    assert "--yes" in cli("principal", "reset", "ada", status=USAGE)
+    reset = cli.json("principal", "reset", "ada", "--yes")
+    assert run(["namespace", "list", "--catalog", "lake", *where], {"FIRN_ROOT_USER": made["clientId"], "FIRN_ROOT_PASSWORD": "x"}).returncode == DENIED
+    assert reset["clientSecret"] not in (made["clientSecret"], rotated["clientSecret"])
+    assert "--yes" in cli("principal", "delete", "carl", status=USAGE)
+    cli("principal", "delete", "carl", "--yes")
+    assert "carl" in cli("principal", "show", "carl", status=MISSING)
+
+
+def test_a_grant_is_enough_to_read_and_a_revoke_ends_it(managed, lake, catalog):
+    cli = managed
+    make_table(catalog, 1)
+    made = cli.json("principal", "create", "ada")
+    ada = {"FIRN_ROOT_USER": made["clientId"], "FIRN_ROOT_PASSWORD": made["clientSecret"]}
+
+    def show():
+        return run(["table", "show", "raw.events", "--catalog", "lake", "--data", str(lake.data)], ada).returncode
+    assert "analyst" in cli("grant", "select", "on", "table", "raw.events", "to", "analyst", status=MISSING)  # no such role, and nothing was made
+    assert "analyst" not in [r["name"] for r in cli.json("catalog-role", "list")]
+    cli("role", "create", "analyst")
+    cli("role", "grant", "analyst", "ada")
+    assert cli.json("principal", "show", "ada")["principal-roles"] == ["analyst"]
+    assert show() in (DENIED, MISSING)
+    for _ in range(2):  # what is done twice is done once
+        assert "TABLE_READ_DATA on table raw.events" in cli("grant", "select", "on", "table", "raw.events", "to", "analyst")
+    assert show() == DONE
+    granted = cli.json("grant", "list", "analyst")
+    assert {(g["privilege"], g["type"], g["object"]) for g in granted} == {("TABLE_READ_DATA", "table", "raw.events"), ("TABLE_LIST", "table", "raw.events")}
+    assert "TABLE_READ_DATA" in cli("grant", "list") and "CATALOG_MANAGE_ACCESS" in cli("grant", "list")
+    shown = cli.json("role", "show", "analyst", "--catalog", "lake")
+    assert shown["principals"] == ["ada"] and shown["catalog-roles"] == ["analyst"]
+    assert cli.json("catalog-role", "show", "analyst")["principal-roles"] == ["analyst"]
+    cli("revoke", "select", "on", "table", "raw.events", "from", "analyst")
+    assert show() in (DENIED, MISSING) and cli.json("grant", "list", "analyst") == []
+    cli("grant", "select,create", "on", "namespace", "raw", "to", "analyst")
+    assert show() == DONE
+    cli("grant", "all", "on", "catalog", "lake", "to", "analyst")
+    cli("catalog-role", "revoke", "analyst", "analyst")
+    assert show() in (DENIED, MISSING)
+    cli("catalog-role", "grant", "analyst", "analyst")
+    cli("role", "revoke", "analyst", "ada")
+    assert show() in (DENIED, MISSING)
+    cli("catalog-role", "create", "spare")
+    cli("catalog-role", "delete", "spare", "--yes")
+    cli("role", "delete", "analyst", "--yes")
+    assert "analyst" not in cli("role", "list")
+    assert "none" in cli("grant", "list", "none", status=MISSING)
+
+
+def test_catalogs_are_made_and_deleted(managed, lake):
+    cli = managed
+    cli("bucket", "create", "second")
+    assert "s3://second/x" in cli("catalog", "create", "second", "--location", "s3://second/x")
+    assert [c["name"] for c in cli.json("catalog", "list")] == ["lake", "second"]
+    assert cli.json("catalog", "show", "second")["properties"]["default-base-location"] == "s3://second/x"
+    assert "s3://second/x" in cli("catalog", "show", "second")
+    assert "file:///x" in cli("catalog", "create", "third", "--location", "file:///x", status=USAGE)
+    cli("namespace", "create", "n", "--catalog", "second")
+    cli("catalog", "delete", "second", "--yes", status=FAILED)
+    cli("namespace", "drop", "n", "--catalog", "second", "--yes")
+    cli("catalog", "delete", "second", "--yes")
+    cli("catalog", "show", "second", status=MISSING)
+
+
+def test_a_wrong_word_of_a_grant_is_named(cli):
+    for words, said in ((["selct", "on", "table", "a.b", "to", "r"], "did you mean select"), (["select", "in", "table", "a.b", "to", "r"], "'in'"),
+                        (["select", "on", "table", "a", "to", "r"], "'a' must be"), (["select", "on", "table"], "name of the table"),
+                        (["TABLE_NONSENSE1", "on", "table", "a.b", "to", "r"], "TABLE_NONSENSE1")):
+        assert said in cli("grant", *words, status=USAGE)
+
+
 def test_health_needs_no_credential(lake):
     done = run(["health", "--data", str(lake.data), "--json"])
     assert done.returncode == DONE
