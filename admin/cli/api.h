@@ -15,8 +15,9 @@ struct err api_credential(struct cli *cli);
 /* The error of an answer that is not 2xx; said is the server's sentence, which may be empty. */
 struct err api_refusal(int status, struct str said);
 
-/* path: "/bucket/key", percent-encoded. upload as in struct request. */
-struct err s3_call(struct cli *cli, const char *method, struct str path, FILE *upload, uint64_t upload_bytes, struct str *ret_body);
+/* path: "/bucket/key", percent-encoded. Fills in address and signature. An answer that is not 2xx is an error. */
+struct err s3_send(struct cli *cli, struct request *request, struct str path, struct reply *ret);
+struct err s3_call(struct cli *cli, const char *method, struct str path, struct str *ret_body);
 
 /* path: below the base of the catalog API, e.g. "/v1/config?warehouse=x". body NULL: none. *ret is NULL for an empty answer, else to be json_decref'ed. */
 struct err catalog_call(struct cli *cli, const char *method, struct str path, const json_t *body, json_t **ret);

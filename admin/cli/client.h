@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "admin/cli/connect.h"
+#include "admin/cli/progress.h"
 
 struct client;
 
@@ -21,13 +22,18 @@ struct request {
     const char *region;  /* of the signature */
     const char *type;    /* of the body; NULL: there is none but upload */
     struct str body;
-    FILE *upload;        /* PUT: upload_bytes from here (NULL with 0 bytes: an empty body) */
+    FILE *upload;        /* PUT: upload_bytes from where it stands (NULL with 0 bytes: an empty body) */
     uint64_t upload_bytes;
+    FILE *download;      /* the body of a 2xx answer goes here; NULL: to the reply */
+    struct str headers[2]; /* "name: value" each, NUL-terminated; .data NULL: none */
+    struct progress *progress; /* NULL: none is shown */
+    struct str label;    /* of the progress; done and total are what it begins from, and bytes in all */
+    uint64_t done, total;
 };
 
 struct reply {
     int status;
-    struct str body; /* in the arena */
+    struct str body, etag, date; /* in the arena; empty when there is none. etag with its quotes */
 };
 
 struct err client_new(struct client **ret);

@@ -33,14 +33,7 @@ enum flag {
     FLAG_RECURSIVE = 1 << 15,
     FLAG_PURGE = 1 << 16,
     FLAG_SNAPSHOT = 1 << 17,
-    FLAG_FROM = 1 << 18,
-    FLAG_TO = 1 << 19,
-    FLAG_PRINCIPAL = 1 << 20,
-    FLAG_OPERATION = 1 << 21,
-    FLAG_OBJECT = 1 << 22,
-    FLAG_OUTCOME = 1 << 23,
-    FLAG_LIMIT = 1 << 24,
-    FLAG_LOCATION = 1 << 25,
+    FLAG_LOCATION = 1 << 18,
 };
 
 #define OPTIONS_WORDS_MAX 16 /* namespace set NAME KEY=VALUE ... */
@@ -48,8 +41,8 @@ enum flag {
 /* Texts not given are NULL, numbers not given are -1. */
 struct options {
     const char *endpoint, *s3_endpoint, *catalog_endpoint, *data, *catalog, *region, *profile_name;
-    const char *from, *to, *principal, *operation, *object, *outcome, *location;
-    int64_t older_than_ms, keep, snapshot, limit;
+    const char *location;
+    int64_t older_than_ms, keep, snapshot;
     bool is_json, is_yes, is_all, is_dry_run, is_help, is_markdown, is_recursive, is_purge;
     struct profile profile; /* what a file says (profile.h); the strings are the arena's that it was read into */
     const char *words[OPTIONS_WORDS_MAX];

@@ -54,22 +54,27 @@ static struct str said_by_s3(struct cli *cli, struct str body)
     return arena_printf(cli->arena, "%.*s (%.*s)", STR_ARG(message), STR_ARG(code));
 }
 
-struct err s3_call(struct cli *cli, const char *method, struct str path, FILE *upload, uint64_t upload_bytes,
-                   struct str *ret_body)
+struct err s3_send(struct cli *cli, struct request *request, struct str path, struct reply *ret)
 {
-    struct request request = { .method = method, .upload = upload, .upload_bytes = upload_bytes };
-    struct reply reply;
     struct str base;
 
     TRY(api_endpoint(cli, API_S3, &base));
     TRY(api_credential(cli));
-    request.url = arena_join(cli->arena, base, path);
-    if (!request.url.data) return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
-    request.signer = &cli->credential;
-    request.region = connect_region(cli->options);
-    TRY(client_send(cli->client, &request, cli->arena, &reply));
-    if (reply.status < 200 || reply.status > 299)
-        return api_refusal(reply.status, said_by_s3(cli, reply.body));
+    request->url = path.data ? arena_join(cli->arena, base, path) : STR_NONE;
+    if (!request->url.data) return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
+    request->signer = &cli->credential;
+    request->region = connect_region(cli->options);
+    TRY(client_send(cli->client, request, cli->arena, ret));
+    if (ret->status >= 200 && ret->status <= 299) return OK;
+    return api_refusal(ret->status, said_by_s3(cli, ret->body));
+}
+
+struct err s3_call(struct cli *cli, const char *method, struct str path, struct str *ret_body)
+{
+    struct request request = { .method = method };
+    struct reply reply;
+
+    TRY(s3_send(cli, &request, path, &reply));
     *ret_body = reply.body;
     return OK;
 }

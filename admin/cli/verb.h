@@ -56,6 +56,11 @@ void cli_say(struct cli *cli, const char *format, ...) __attribute__((format(pri
 struct err verb_bucket_list(struct cli *cli);
 struct err verb_bucket_create(struct cli *cli);
 struct err verb_bucket_delete(struct cli *cli);
+struct err verb_bucket_usage(struct cli *cli);
+struct err verb_object_list(struct cli *cli);
+struct err verb_object_cat(struct cli *cli);
+struct err verb_object_copy(struct cli *cli);
+struct err verb_object_remove(struct cli *cli);
 struct err verb_object_put(struct cli *cli);
 struct err verb_namespace_list(struct cli *cli);
 struct err verb_namespace_create(struct cli *cli);

@@ -12,6 +12,9 @@
 static const char expire_note[] =
     "What a branch or a tag points to is never removed, nor what a branch's own retention keeps.\n"
     "With --all the word is a namespace, and every table in it and below it is meant; without a word, every table of the catalog.";
+static const char copy_note[] =
+    "One of the two, or both, is s3://BUCKET/KEY; the other is a file. A place that ends with a slash takes the name of what comes.\n"
+    "With --recursive both are prefixes or directories, and everything below goes to the same names.";
 static const char grant_note[] =
     "firn grant select on table prod.sales to analyst\n"
     "PRIVILEGE is one of select, insert, update, delete, create, drop, all, or a privilege of the catalog such as TABLE_READ_DATA.\n"
@@ -31,6 +34,11 @@ const struct verb verbs[] = {
     { "bucket", "list", "", 0, 0, S3, NULL, "buckets that you may see", NULL, verb_bucket_list },
     { "bucket", "create", "NAME", 1, 1, S3, NULL, "make a bucket", NULL, verb_bucket_create },
     { "bucket", "delete", "NAME", 1, 1, S3 | FLAG_YES, "Delete the bucket %s?", "delete an empty bucket", NULL, verb_bucket_delete },
+    { "bucket", "usage", "[NAME]", 0, 1, S3, NULL, "objects and bytes of a bucket, or of each", NULL, verb_bucket_usage },
+    { "object", "ls", "BUCKET[/PREFIX]", 1, 1, S3 | FLAG_RECURSIVE, NULL, "objects below a prefix", NULL, verb_object_list },
+    { "object", "cp", "FROM TO", 2, 2, S3 | FLAG_RECURSIVE, NULL, "copy to, from or within the server", copy_note, verb_object_copy },
+    { "object", "cat", "BUCKET/KEY", 1, 1, S3 & ~FLAG_JSON, NULL, "print an object", NULL, verb_object_cat },
+    { "object", "rm", "BUCKET/KEY", 1, 1, S3 | FLAG_RECURSIVE | FLAG_YES, "Delete %s?", "delete an object, or with --recursive all below a prefix", NULL, verb_object_remove },
     { "object", "put", "FILE BUCKET/KEY", 2, 2, S3, NULL, "upload one file", NULL, verb_object_put },
     { "namespace", "list", "[NAMESPACE]", 0, 1, CATALOG | FLAG_ALL, NULL, "namespaces, or those below one", NULL, verb_namespace_list },
     { "namespace", "create", "NAMESPACE", 1, 1, CATALOG, NULL, "make a namespace (levels joined by dots)", NULL, verb_namespace_create },
