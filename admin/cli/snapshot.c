@@ -176,15 +176,27 @@ static struct err expire_table(struct cli *cli)
     return OK;
 }
 
+/* The members that people read, beside those of the server. */
+static void expired_text(struct cli *cli, json_t *row)
+{
+    const struct str name = json_str(json_object_get(row, "name"));
+    json_t *error = json_object_get(row, "error");
+
+    json_object_set_new(row, "removed",
+                        json_integer((json_int_t)json_array_size(json_object_get(row, "snapshots"))));
+    json_object_set_new(row, "table",
+                        json_of_str(ident_print(json_object_get(row, "namespace"), name, cli->arena)));
+    if (error) json_object_set(row, "why", error);
+}
+
 /* The server goes over the tables; for people, what it did with each is a line. */
 static struct err expire_all(struct cli *cli)
 {
-    static const struct column columns[] = { { "table", "TABLE", COLUMN_TEXT },
-                                             { "removed", "SNAPSHOTS", COLUMN_NUMBER },
-                                             { "file-count", "FILES", COLUMN_NUMBER },
-                                             { "byte-count", "SIZE", COLUMN_SIZE },
-                                             { "why", "WHY NOT", COLUMN_TEXT },
-                                             { NULL, NULL, COLUMN_TEXT } };
+    static const struct column columns[] = {
+        { "table", "TABLE", COLUMN_TEXT },        { "removed", "SNAPSHOTS", COLUMN_NUMBER },
+        { "file-count", "FILES", COLUMN_NUMBER }, { "byte-count", "SIZE", COLUMN_SIZE },
+        { "why", "WHY NOT", COLUMN_TEXT },        { NULL, NULL, COLUMN_TEXT }
+    };
     CLEANUP(json_freep) json_t *body = NULL;
     CLEANUP(json_freep) json_t *answer = NULL;
     json_t *rows, *row;
@@ -193,16 +205,17 @@ static struct err expire_all(struct cli *cli)
     TRY(expire_body(cli, &body));
     TRY(catalog_post_own(cli, "/maintenance/expire", body, &answer));
     TRY(json_need_array(answer, "tables", &rows));
-    if (cli->options->is_json) return layout_json(rows, cli->out);
-    json_array_foreach(rows, i, row)
-    {
-        const size_t count = json_array_size(json_object_get(row, "snapshots"));
-        const struct str name = json_str(json_object_get(row, "table"));
-        json_object_set_new(row, "removed", json_integer((json_int_t)count));
-        json_object_set_new(row, "table",
-                            json_of_str(ident_print(json_object_get(row, "namespace"), name, cli->arena)));
+    for (i = 0; i < json_array_size(rows) && !json_object_get(json_array_get(rows, i), "error"); i++)
+        continue;
+    const bool is_whole = i == json_array_size(rows);
+    if (!cli->options->is_json) {
+        json_array_foreach(rows, i, row)
+        {
+            expired_text(cli, row);
+        }
     }
-    return cli_print_rows(cli, columns, rows);
+    TRY(cli_print_rows(cli, columns, rows));
+    return is_whole ? OK : FAIL(ERR_INVALID, "snapshots of some tables were not removed; the list says why");
 }
 
 struct err verb_snapshot_expire(struct cli *cli)

@@ -251,12 +251,13 @@ def test_all_tables_of_a_namespace_or_the_catalog_expire(cli, catalog):
     assert "--yes" in cli("snapshot", "expire", "--all", status=USAGE)
     done = run(["snapshot", "expire", "raw", "--all", *old, "--yes", "--json", "--data", str(cli.server.data)], cli.environment)
     assert done.returncode == FAILED and "some tables" in done.stderr  # one has gc.enabled=false; the other went on
-    told = {row["table"]: row for row in json.loads(done.stdout)}
-    assert told["raw.events"]["removed"] == 2 and "gc.enabled" in told["raw.deep.a"]["why-not"] and len(told) == 2
+    told = {row["name"]: row for row in json.loads(done.stdout)}
+    assert len(told["events"]["snapshots"]) == 2 and "gc.enabled" in told["a"]["error"] and len(told) == 2
+    assert "gc.enabled" in run(["snapshot", "expire", "raw", "--all", *old, "--yes", "--data", str(cli.server.data)], cli.environment).stdout
     assert len(catalog.load_table("other.b").snapshots()) == 4
-    assert {"other.b": 3} == {r["table"]: r["removed"] for r in json.loads(cli("snapshot", "expire", "other", "--all", *old, "--dry-run", "--json"))}
+    assert ["other.b", "3"] in [line.split()[:2] for line in cli("snapshot", "expire", "other", "--all", *old, "--dry-run").splitlines()]
     assert len(catalog.load_table("other.b").snapshots()) == 4
-    assert cli.json("snapshot", "expire", "other", "--all", *old, "--yes") == [{"table": "other.b", "removed": 3, "snapshots": 4}]
+    assert [len(row["snapshots"]) for row in cli.json("snapshot", "expire", "other", "--all", *old, "--yes") if row["name"] == "b"] == [3]
     assert len(catalog.load_table("other.b").snapshots()) == 1
     assert "does not exist" in cli("snapshot", "expire", "none", "--all", "--yes", status=MISSING)
 
