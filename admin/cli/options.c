@@ -36,6 +36,13 @@ static const struct flag_row rows[] = {
     { "recursive", FLAG_RECURSIVE, BOOL, FIELD(is_recursive), NULL, "everything below" },
     { "purge", FLAG_PURGE, BOOL, FIELD(is_purge), NULL, "delete its files too" },
     { "snapshot", FLAG_SNAPSHOT, NUMBER, FIELD(snapshot), "ID", "which snapshot [the current one]" },
+    { "from", FLAG_FROM, TEXT, FIELD(from), "TIME", "not before: 2026-11-21T09:30:00Z, or an age such as 24h" },
+    { "to", FLAG_TO, TEXT, FIELD(to), "TIME", "before: written as --from" },
+    { "principal", FLAG_PRINCIPAL, TEXT, FIELD(principal), "NAME", "who did it" },
+    { "operation", FLAG_OPERATION, TEXT, FIELD(operation), "NAME", "what was done" },
+    { "object", FLAG_OBJECT, TEXT, FIELD(object), "NAME", "what it was done to: how its name begins" },
+    { "outcome", FLAG_OUTCOME, TEXT, FIELD(outcome), "WORD", "how it ended: ok, denied, not found, failed" },
+    { "limit", FLAG_LIMIT, NUMBER, FIELD(limit), "N", "at most so many events [100]" },
     { "location", FLAG_LOCATION, TEXT, FIELD(location), "URL", "where its tables lie [s3://NAME]" },
     { "markdown", FLAG_MARKDOWN, BOOL, FIELD(is_markdown), NULL, "as Markdown, not for man" },
     { "dry-run", FLAG_DRY_RUN, BOOL, FIELD(is_dry_run), NULL, "say what would be done, and do nothing" },
@@ -112,7 +119,7 @@ static struct err take_flag(int argc, char **argv, int *i, unsigned allowed, str
 
 struct err options_parse(int argc, char **argv, unsigned allowed, struct options *ret)
 {
-    struct options o = { .older_than_ms = -1, .keep = -1, .snapshot = -1 };
+    struct options o = { .older_than_ms = -1, .keep = -1, .snapshot = -1, .limit = -1 };
     bool is_flags_over = false;
     unsigned seen = 0;
 

@@ -34,6 +34,13 @@ enum flag {
     FLAG_PURGE = 1 << 16,
     FLAG_SNAPSHOT = 1 << 17,
     FLAG_LOCATION = 1 << 18,
+    FLAG_FROM = 1 << 19,
+    FLAG_TO = 1 << 20,
+    FLAG_PRINCIPAL = 1 << 21,
+    FLAG_OPERATION = 1 << 22,
+    FLAG_OBJECT = 1 << 23,
+    FLAG_OUTCOME = 1 << 24,
+    FLAG_LIMIT = 1 << 25,
 };
 
 #define OPTIONS_WORDS_MAX 16 /* namespace set NAME KEY=VALUE ... */
@@ -41,8 +48,8 @@ enum flag {
 /* Texts not given are NULL, numbers not given are -1. */
 struct options {
     const char *endpoint, *s3_endpoint, *catalog_endpoint, *data, *catalog, *region, *profile_name;
-    const char *location;
-    int64_t older_than_ms, keep, snapshot;
+    const char *location, *from, *to, *principal, *operation, *object, *outcome;
+    int64_t older_than_ms, keep, snapshot, limit;
     bool is_json, is_yes, is_all, is_dry_run, is_help, is_markdown, is_recursive, is_purge;
     struct profile profile; /* what a file says (profile.h); the strings are the arena's that it was read into */
     const char *words[OPTIONS_WORDS_MAX];

@@ -109,6 +109,8 @@ struct err verb_catalog_list(struct cli *cli);
 struct err verb_catalog_show(struct cli *cli);
 struct err verb_catalog_create(struct cli *cli);
 struct err verb_catalog_delete(struct cli *cli);
+struct err verb_audit(struct cli *cli);
+struct err verb_doctor(struct cli *cli);
 struct err verb_completion(struct cli *cli);
 struct err verb_man(struct cli *cli);
 struct err verb_health(struct cli *cli);

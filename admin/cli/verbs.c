@@ -7,6 +7,9 @@
 #define S3 (COMMON | FLAG_S3_ENDPOINT | FLAG_REGION)
 #define CATALOG (COMMON | FLAG_CATALOG_ENDPOINT | FLAG_CATALOG)
 #define MANAGE (COMMON | FLAG_CATALOG_ENDPOINT)
+#define AUDIT                                                                                                \
+    (CATALOG | FLAG_FROM | FLAG_TO | FLAG_PRINCIPAL | FLAG_OPERATION | FLAG_OBJECT | FLAG_OUTCOME            \
+     | FLAG_LIMIT)
 #define EXPIRE (CATALOG | FLAG_OLDER_THAN | FLAG_KEEP | FLAG_DRY_RUN | FLAG_YES)
 
 static const char expire_note[] =
@@ -20,6 +23,9 @@ static const char grant_note[] =
     "PRIVILEGE is one of select, insert, update, delete, create, drop, all, or a privilege of the catalog such as TABLE_READ_DATA.\n"
     "KIND is catalog, namespace, table or view. ROLE is a role of principals (firn role). Privileges are held by catalog roles: the one of the\n"
     "same name is made when it is not there, and given to the role.";
+static const char doctor_note[] =
+    "Looks at addresses, clocks, the credential at both doors, the disk and the catalog. The exit code is that of the first failure; a warning\n"
+    "is none. The settings of a server are looked at by firn config check.";
 static const char completion_note[] =
     "bash: firn completion bash >/usr/share/bash-completion/completions/firn\n"
     "zsh:  firn completion zsh >/usr/share/zsh/site-functions/_firn";
@@ -88,6 +94,8 @@ const struct verb verbs[] = {
     { "grant", NULL, "PRIVILEGE[,...] on KIND [NAME] to ROLE", 1, 7, CATALOG, NULL, "give a role privileges on a catalog, namespace, table or view", grant_note, verb_grant },
     { "grant", "list", "[CATALOG-ROLE]", 0, 1, CATALOG, NULL, "privileges that catalog roles hold", NULL, verb_grant_list },
     { "revoke", NULL, "PRIVILEGE[,...] on KIND [NAME] from ROLE", 1, 7, CATALOG, NULL, "take privileges from a role", grant_note, verb_revoke },
+    { "audit", NULL, "", 0, 0, AUDIT, NULL, "who did what, newest first", NULL, verb_audit },
+    { "doctor", NULL, "", 0, 0, S3 | FLAG_CATALOG_ENDPOINT | FLAG_CATALOG, NULL, "look for what is wrong, and say what to do", doctor_note, verb_doctor },
     { "health", NULL, "", 0, 0, COMMON | FLAG_S3_ENDPOINT | FLAG_CATALOG_ENDPOINT, NULL, "does the server answer, is it ready", NULL, verb_health },
     { "status", NULL, "", 0, 0, COMMON | FLAG_CATALOG_ENDPOINT, NULL, "where the data is, how full, last checkpoint", NULL, verb_status },
     { "completion", NULL, "bash|zsh", 1, 1, 0, NULL, "print what a shell needs to complete these words", completion_note, verb_completion },

@@ -446,6 +446,33 @@ def test_a_wrong_word_of_a_grant_is_named(cli):
         assert said in cli("grant", *words, status=USAGE)
 
 
+def test_the_audit_log_is_asked_by_filters(managed):
+    cli = managed
+    for name in ("ada", "carl", "eve"):
+        cli("principal", "create", name)
+    made = cli.json("audit", "--operation", "CreatePrincipal")
+    assert [e["object"].rpartition("/")[2].rpartition(":")[2] for e in made] == ["eve", "carl", "ada"] and {e["principal"] for e in made} == {"root"}
+    assert len(cli.json("audit", "--operation", "CreatePrincipal", "--limit", "2")) == 2
+    assert len(cli.json("audit", "--operation", "CreatePrincipal", "--from", "1h")) == 3
+    assert cli.json("audit", "--to", "2020-01-01T00:00:00Z") == []
+    assert cli.json("audit", "--principal", "nobody") == []
+    assert cli("audit").split()[:3] == ["TIME", "PRINCIPAL", "OPERATION"]
+    assert "'soon'" in cli("audit", "--from", "soon", status=USAGE)
+
+
+def test_the_doctor_finds_what_is_wrong(cli, lake):
+    told = {(row["check"], row["state"]) for row in cli.json("doctor")}
+    assert {("s3", "ok"), ("catalog API", "ok"), ("credential", "ok"), ("s3 credential", "ok"), ("status", "ok"), ("writes", "ok"), ("catalog", "ok")} <= told
+    assert not [check for check, state in told if state == "FAIL"]
+    cli.environment["FIRN_ROOT_PASSWORD"] = "wrong"
+    done = run(["doctor", "--data", str(lake.data)], cli.environment)
+    assert done.returncode == DENIED and "FAIL" in done.stdout and "credential" in done.stderr
+    done = run(["doctor", "--endpoint", "http://127.0.0.1:1", "--json"], cli.environment)
+    assert done.returncode == UNREACHABLE
+    assert [(row["check"], row["state"]) for row in json.loads(done.stdout)] == [("s3", "FAIL"), ("catalog API", "FAIL"), ("credential", "ok")]
+    assert run(["doctor", "--data", str(lake.data)]).returncode == USAGE  # no credential at all
+
+
 def test_health_needs_no_credential(lake):
     done = run(["health", "--data", str(lake.data), "--json"])
     assert done.returncode == DONE
