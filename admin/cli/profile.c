@@ -96,8 +96,10 @@ static struct err take_key(struct reading *r, struct str line)
     const struct str value = str_trim(str_cut(line, '=', &name));
 
     name = str_trim(name);
-    if (name.len == line.len)
-        return err_fail(ERR_INVALID_ARGUMENT, "line %d: '%.*s' is not KEY = VALUE", r->line, STR_ARG(line));
+    if (name.len == line.len) {
+        (void)str_cut(line, ' ', &name); /* no more of it than that: a secret may stand behind */
+        return err_fail(ERR_INVALID_ARGUMENT, "line %d: '%.*s' is not KEY = VALUE", r->line, STR_ARG(name));
+    }
     for (size_t i = 0; i < KEY_COUNT; i++) {
         if (!str_is(name, keys[i].name)) continue;
         const char **field = (const char **)((char *)&r->section + keys[i].field);

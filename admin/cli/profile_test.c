@@ -42,6 +42,7 @@ TEST(what_is_wrong_in_a_file_is_named_with_its_line)
         { "[a]\nendpont = x\n", "line 2: unknown key 'endpont'; did you mean endpoint?" },
         { "endpoint = x\n", "line 1: 'endpoint' stands before the first [section]" },
         { "[a]\n\nwords\n", "line 3: 'words' is not KEY = VALUE" },
+        { "[a]\nsecret-key hidden\n", "line 2: 'secret-key' is not KEY = VALUE" },
         { "[a]\nregion =\n", "line 2: 'region' is empty" },
         { "[a]\nregion = x\nregion = y\n", "line 3: 'region' is given twice" },
         { "[a]\n[b]\n[a]\n", "line 3: section [a] is there twice" },
