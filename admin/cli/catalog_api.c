@@ -161,12 +161,13 @@ static struct err need_prefix(struct cli *cli)
     return cli->prefix.data ? OK : no_memory();
 }
 
-struct err catalog_post_own(struct cli *cli, const char *behind, const json_t *body, json_t **ret)
+struct err catalog_own_call(struct cli *cli, const char *method, const char *behind, const json_t *body,
+                            json_t **ret)
 {
     TRY(need_prefix(cli));
     const struct str path = arena_printf(cli->arena, "/api/firn/v1/catalogs%.*s%s", STR_ARG(cli->prefix),
                                          behind);
-    return path.data ? call(cli, "POST", path, body, ret) : no_memory();
+    return path.data ? call(cli, method, path, body, ret) : no_memory();
 }
 
 struct err catalog_name(struct cli *cli, struct str *ret)

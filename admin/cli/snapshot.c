@@ -167,7 +167,7 @@ static struct err expire_table(struct cli *cli)
     TRY(catalog_table_path(cli, cli_word(cli, 0), &path));
     TRY(catalog_load(cli, path, &loaded, &metadata));
     TRY(expire_body(cli, &body));
-    TRY(catalog_post_own(cli, "/maintenance/expire", body, &answer));
+    TRY(catalog_own_call(cli, "POST", "/maintenance/expire", body, &answer));
     const json_t *row = json_array_get(json_object_get(answer, "tables"), 0),
                  *removed = json_object_get(row, "snapshots");
     TRY(ids_of(removed, cli->arena, &ids));
@@ -203,7 +203,7 @@ static struct err expire_all(struct cli *cli)
     size_t i;
 
     TRY(expire_body(cli, &body));
-    TRY(catalog_post_own(cli, "/maintenance/expire", body, &answer));
+    TRY(catalog_own_call(cli, "POST", "/maintenance/expire", body, &answer));
     TRY(json_need_array(answer, "tables", &rows));
     for (i = 0; i < json_array_size(rows) && !json_object_get(json_array_get(rows, i), "error"); i++)
         continue;

@@ -8,7 +8,7 @@ import subprocess
 import pyarrow
 import pytest
 import requests
-from firn_server import BINARY, ROOT
+from firn_server import BINARY, ROOT, wait_for
 from pyiceberg.catalog import load_catalog
 
 DONE, FAILED, USAGE, UNREACHABLE, MISSING, DENIED = range(6)
@@ -444,6 +444,21 @@ def test_a_wrong_word_of_a_grant_is_named(cli):
                         (["select", "on", "table", "a", "to", "r"], "'a' must be"), (["select", "on", "table"], "name of the table"),
                         (["TABLE_NONSENSE1", "on", "table", "a.b", "to", "r"], "TABLE_NONSENSE1")):
         assert said in cli("grant", *words, status=USAGE)
+
+
+def test_maintenance_is_told_for_a_table_a_namespace_or_the_catalog(cli, catalog, lake):
+    table = make_table(catalog, 2)
+    location = table.location().removeprefix("s3://lake/")
+    lake.boto().put_object(Bucket="lake", Key=location + "/data/nobody.parquet", Body=b"123")
+    wait_for(lambda: [row["files"] for row in cli.json("maintenance", "orphans")] == [1], what="the table's files to be read")
+    for words in ([], ["raw.events"], ["raw", "--all"]):
+        assert [row["name"] for row in cli.json("maintenance", "status", *words)] == ["events"]
+        assert [row["files"] for row in cli.json("maintenance", "orphans", *words)] == [1]
+    assert cli("maintenance", "status").split()[:3] == ["TABLE", "COMPLETE", "FILES"] and "raw.events" in cli("maintenance", "orphans")
+    assert "--yes" in cli("maintenance", "remove-orphans", "raw.events", status=USAGE)
+    assert [row["removed-files"] for row in cli.json("maintenance", "remove-orphans", "raw.events", "--yes")] == [0]  # it is not a week old
+    assert lake.boto().head_object(Bucket="lake", Key=location + "/data/nobody.parquet")["ContentLength"] == 3
+    assert "does not exist" in cli("maintenance", "status", "raw.none", status=MISSING)
 
 
 def test_the_audit_log_is_asked_by_filters(managed):
