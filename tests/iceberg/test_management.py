@@ -280,6 +280,10 @@ def test_what_an_entity_must_be_is_said(root, path, field, listed):
 def test_the_servers_own_stay(root):
     for method, path in (("DELETE", "/principals/root"), ("DELETE", "/principal-roles/service_admin"), ("DELETE", "/catalogs/lakehouse/catalog-roles/catalog_admin")):
         root.fails(400, "BadRequestException", method, path)
+    # Root has service_admin, so that giving it is done already, and taking it away is not to be done.
+    root.ok("PUT", "/principals/root/principal-roles", json={"principalRole": {"name": "service_admin"}})
+    assert [r["name"] for r in root.gets("/principals/root/principal-roles")["roles"]] == ["service_admin"]
+    root.fails(400, "BadRequestException", "DELETE", "/principals/root/principal-roles/service_admin")
     root.fails(400, "BadRequestException", "DELETE", "/principals/reader")  # of the identities file
     assert {"root", "reader"} <= {p["name"] for p in root.gets("/principals")["principals"]}
 
