@@ -341,12 +341,24 @@ TEST(a_schema_is_made_once_and_a_later_one_is_refused)
     meta_close(open_at(store, schema));
     snprintf(sql, sizeof(sql), "select string_agg(version::text, ',') from %s.firn_schema", schema);
     test_postgresql_sql(store, sql, out, sizeof(out));
-    CHECK_STR(str_from_z(out), STR("1"));
+    CHECK_STR(str_from_z(out), STR("1,2"));
     CHECK_OK(ask(NULL, store, schema, "drop table rows_freed")); /* as if the space were new */
+    CHECK_OK(ask(NULL, store, schema,
+                 "delete from firn_schema where version > 1")); /* and the schema the first one */
+    CHECK_OK(ask(NULL, store, schema,
+                 "create or replace view audit as select null::timestamptz as time, null as principal, "
+                 "null as roles, null as operation, null as catalog, null as object, null as outcome, "
+                 "1 as status, 1::bigint as count, null::timestamptz as last_time, null as address, "
+                 "null as request_id, null::jsonb as details"));
     m = open_at(store, schema);
     CHECK_OK(meta_run(m, put_fn, &(struct row){ SPACE_FREED, "k", "1" }));
     CHECK_ROW(m, "k", "1");
     meta_close(m);
+    test_postgresql_sql(store, sql, out, sizeof(out));
+    CHECK_STR(str_from_z(out), STR("1,2"));
+    snprintf(sql, sizeof(sql), "select count(*) from %s.audit", schema);
+    test_postgresql_sql(store, sql, out, sizeof(out));
+    CHECK_STR(str_from_z(out), STR("0"));
     CHECK_OK(ask(NULL, store, schema, "insert into firn_schema values (99)"));
     CHECK_ERR(meta_open(&(struct meta_options){ .store = store, .schema = schema }, &m), ERR_UNSUPPORTED);
 }

@@ -56,6 +56,14 @@ static const struct step {
       "create view audit as select (r.row->>'time')::timestamptz as time, r.row->>'principal' as principal, "
       "r.row->>'operation' as operation, r.row->>'object' as object, r.row->>'outcome' as outcome, r.row->>'address' as address, "
       "r.row->>'request-id' as request_id, r.row->'details' as details from rows_audit, lateral readable(value) as r(row)" },
+    /* The audit log tells more than it did. */
+    { 2, "drop view if exists audit" },
+    { 2,
+      "create view audit as select (r.row->>'time')::timestamptz as time, r.row->>'principal' as principal, "
+      "r.row->>'roles' as roles, r.row->>'operation' as operation, r.row->>'catalog' as catalog, r.row->>'object' as object, "
+      "r.row->>'outcome' as outcome, (r.row->>'status')::int as status, coalesce((r.row->>'count')::bigint, 1) as count, "
+      "(r.row->>'last-time')::timestamptz as last_time, r.row->>'address' as address, r.row->>'request-id' as request_id, "
+      "r.row->'details' as details from rows_audit, lateral readable(value) as r(row)" },
 };
 #define STEP_COUNT (sizeof(steps) / sizeof(steps[0]))
 
