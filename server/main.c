@@ -1,5 +1,5 @@
 /*
- * main.c - which verb, and who answers it. `serve` and `config` are the server's own; the rest is admin/cli.
+ * main.c - which verb, and who answers it. `serve`, `config` and `store` are the server's own; the rest is admin/cli.
  */
 #include <stdio.h>
 #include <string.h>
@@ -11,6 +11,7 @@
 #include "server/manage/manage.h"
 #include "server/s3/s3_ops.h"
 #include "server/serve.h"
+#include "server/store_verbs.h"
 #include "server/version.h"
 #include "storage/base/limits.h"
 #include "storage/base/thread.h"
@@ -103,6 +104,7 @@ static const struct verb {
 } verbs[] = {
     { "serve", NULL, verb_serve },
     { "config", NULL, verb_config },
+    { "store", "check a data directory: firn store --help", store_verb },
     { "version", NULL, verb_version },
     { "--version", NULL, verb_version },
     { "--list-operations", "print the table of S3 operations", verb_operations },

@@ -19,6 +19,7 @@
 #include <sys/resource.h>
 
 #include "admin/iam/iam.h"
+#include "admin/store/offline.h"
 #include "catalog/commit/securable.h"
 #include "catalog/maintain/maintain.h"
 #include "server/background.h"
@@ -194,6 +195,7 @@ static struct err open_store(struct server *s)
     const struct str store = arena_str(s->arena, c->store), schema = arena_str(s->arena, c->store_schema);
     if (!store.data || !schema.data) return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
     TRY(refuse_rows_of_another_engine(s, rows.data));
+    TRY(offline_refuse_incomplete(data.data));
     const struct meta_options m = {
         .store = store.len ? store.data : NULL,
         .schema = schema.data,

@@ -1,0 +1,211 @@
+/*
+ * store_verbs.c - `firn store ...`: the words, and what is said of the outcome. What is done is admin/store.
+ */
+#include "server/store_verbs.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "admin/store/check.h"
+#include "admin/store/offline.h"
+#include "storage/base/json.h"
+#include "storage/base/limits.h"
+#include "storage/base/log.h"
+#include "storage/base/thread.h"
+
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+/* What the flags said. Strings are argv's. */
+struct words {
+    const char *data;
+    bool bodies, json;
+};
+
+static const struct flag {
+    const char *name;
+    size_t offset;
+    bool has_value;
+} flags[] = {
+    { "--data", offsetof(struct words, data), true },
+    { "--bodies", offsetof(struct words, bodies), false },
+    { "--json", offsetof(struct words, json), false },
+};
+
+#define FLAG_COUNT (sizeof(flags) / sizeof(flags[0]))
+
+typedef int verb_fn(const struct words *w);
+static verb_fn run_check;
+
+static const struct store_verb {
+    const char *name, *flags, *help; /* flags: those that it takes, with blanks around each */
+    verb_fn *run;
+} verbs[] = {
+    { "check", " --data --bodies --json ",
+      "check --data DIR [--bodies] [--json]: is the store whole? It must not be running. It is opened as a start would\n"
+      "    (the journal's end is settled first). Rows and the headers of bodies are looked at; --bodies reads every byte too.\n"
+      "    Ends with 0 when all is well, with 1 when there are findings, one a line.",
+      run_check },
+};
+
+#define VERB_COUNT (sizeof(verbs) / sizeof(verbs[0]))
+
+static int fail(struct err e)
+{
+    fprintf(stderr, "firn: %s\n", e.why);
+    return e.code == ERR_INVALID ? EXIT_USAGE : EXIT_FAILED;
+}
+
+/* ---- the words ---- */
+
+static const struct flag *find_flag(const struct store_verb *verb, const char *word)
+{
+    char padded[64];
+
+    (void)snprintf(padded, sizeof(padded), " %s ", word);
+    for (size_t i = 0; i < FLAG_COUNT; i++) {
+        if (strcmp(flags[i].name, word) == 0 && strstr(verb->flags, padded)) return &flags[i];
+    }
+    return NULL;
+}
+
+static struct err read_words(const struct store_verb *verb, int argc, char **argv, struct words *ret)
+{
+    for (int i = 0; i < argc; i++) {
+        const struct flag *flag = find_flag(verb, argv[i]);
+        if (!flag) return err_fail(ERR_INVALID, "'%s' is not a flag of store %s", argv[i], verb->name);
+        void *field = (char *)ret + flag->offset;
+        if (!flag->has_value) {
+            *(bool *)field = true;
+            continue;
+        }
+        if (i + 1 == argc || !argv[i + 1][0]) return err_fail(ERR_INVALID, "%s needs a value", argv[i]);
+        *(const char **)field = argv[++i];
+    }
+    if (!ret->data) return err_fail(ERR_INVALID, "store %s needs --data DIR", verb->name);
+    return OK;
+}
+
+/* ---- check ---- */
+
+struct check_output {
+    json_t *findings; /* NULL: they are printed as lines */
+    bool is_terminal;
+};
+
+/* Bytes as people can read them: what is not printable ASCII as \xNN. */
+static void print_key(struct buf *out, struct str key)
+{
+    for (size_t i = 0; i < key.len; i++) {
+        const unsigned char c = (unsigned char)key.data[i];
+        if (c >= 0x20 && c < 0x7f && c != '\\') buf_char(out, (char)c);
+        else buf_printf(out, "\\x%02x", c);
+    }
+}
+
+static void on_finding(void *arg, const struct check_finding *f)
+{
+    struct check_output *o = arg;
+    struct buf key;
+
+    buf_init(&key, 8 * LIMIT_ROW_KEY);
+    print_key(&key, f->key);
+    if (o->findings) {
+        json_array_append_new(o->findings,
+                              json_pack("{s:s, s:o, s:s}", "space", f->space, "key",
+                                        json_of_str(buf_view(&key)), "what", f->what));
+    } else {
+        printf("%s %.*s: %s\n", f->space, STR_ARG(buf_view(&key)), f->what);
+    }
+    buf_done(&key);
+}
+
+static void on_progress(void *arg, const struct check_result *so_far)
+{
+    const struct check_output *o = arg;
+
+    if (!o->is_terminal) return;
+    fprintf(stderr, "\r%llu rows, %llu objects, %llu MiB read, %llu findings ",
+            (unsigned long long)so_far->rows, (unsigned long long)so_far->objects,
+            (unsigned long long)(so_far->bytes_read / MIB), (unsigned long long)so_far->findings);
+}
+
+static int say_check(const struct check_output *o, const struct check_result *r)
+{
+    if (o->is_terminal) fputc('\n', stderr);
+    if (o->findings) {
+        CLEANUP(json_freep)
+        json_t *all = json_pack("{s:b, s:I, s:I, s:I, s:I, s:O}", "clean", r->findings == 0, "rows",
+                                (json_int_t)r->rows, "objects", (json_int_t)r->objects, "bodies",
+                                (json_int_t)r->bodies, "bytes_read", (json_int_t)r->bytes_read, "findings",
+                                o->findings);
+        json_dumpf(all, stdout, JSON_COMPACT);
+        putchar('\n');
+    } else {
+        printf("%s: %llu rows, %llu objects, %llu bodies in volumes, %llu bytes read, %llu findings\n",
+               r->findings ? "NOT CLEAN" : "clean", (unsigned long long)r->rows,
+               (unsigned long long)r->objects, (unsigned long long)r->bodies,
+               (unsigned long long)r->bytes_read, (unsigned long long)r->findings);
+    }
+    return r->findings ? EXIT_FAILED : EXIT_DONE;
+}
+
+static int check_directory(const char *dir, const struct words *w)
+{
+    CLEANUP(json_freep) json_t *findings = w->json ? json_array() : NULL;
+    struct check_output output = { .findings = findings, .is_terminal = isatty(STDERR_FILENO) };
+    struct check_result result = { 0 };
+    struct offline o;
+
+    struct err e = offline_open(dir, &o);
+    if (e.code) return fail(e);
+    const struct check_options options = {
+        .store = &o.store,
+        .volumes_dir = o.volumes,
+        .reads_bodies = w->bodies,
+        .found = on_finding,
+        .progress = on_progress,
+        .arg = &output,
+    };
+    e = store_check(&options, &result);
+    const int code = e.code ? fail(e) : say_check(&output, &result);
+    offline_close(&o);
+    return code;
+}
+
+static int run_check(const struct words *w)
+{
+    return check_directory(w->data, w);
+}
+
+/* ---- the verb ---- */
+
+static int help(FILE *out)
+{
+    fputs("firn store VERB: what is done with a whole data directory, on its machine.\n\n", out);
+    for (size_t i = 0; i < VERB_COUNT; i++) fprintf(out, "  %s\n", verbs[i].help);
+    return out == stdout ? EXIT_DONE : EXIT_USAGE;
+}
+
+static bool is_help(const char *word)
+{
+    return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
+int store_verb(int argc, char **argv)
+{
+    struct words words = { 0 };
+
+    log_set_level(LOG_LEVEL_WARN); /* a verb says what it did itself */
+    if (argc < 1) return help(stderr);
+    for (int i = 0; i < argc; i++) {
+        if (is_help(argv[i])) return help(stdout);
+    }
+    for (size_t i = 0; i < VERB_COUNT; i++) {
+        if (strcmp(argv[0], verbs[i].name) != 0) continue;
+        const struct err e = read_words(&verbs[i], argc - 1, argv + 1, &words);
+        return e.code ? fail(e) : verbs[i].run(&words);
+    }
+    return fail(err_fail(ERR_INVALID, "'store %s' is not a verb; see firn store --help", argv[0]));
+}
