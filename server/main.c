@@ -104,7 +104,7 @@ static const struct verb {
 } verbs[] = {
     { "serve", NULL, verb_serve },
     { "config", NULL, verb_config },
-    { "store", "check a data directory: firn store --help", store_verb },
+    { "store", NULL, store_verb },
     { "version", NULL, verb_version },
     { "--version", NULL, verb_version },
     { "--list-operations", "print the table of S3 operations", verb_operations },

@@ -8,8 +8,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "admin/store/backup.h"
 #include "admin/store/check.h"
 #include "admin/store/offline.h"
+#include "admin/store/restore.h"
+#include "storage/base/clock.h"
 #include "storage/base/json.h"
 #include "storage/base/limits.h"
 #include "storage/base/log.h"
@@ -19,8 +22,8 @@ enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 /* What the flags said. Strings are argv's. */
 struct words {
-    const char *data;
-    bool bodies, json;
+    const char *data, *to, *from;
+    bool bodies, json, no_check;
 };
 
 static const struct flag {
@@ -29,6 +32,9 @@ static const struct flag {
     bool has_value;
 } flags[] = {
     { "--data", offsetof(struct words, data), true },
+    { "--to", offsetof(struct words, to), true },
+    { "--from", offsetof(struct words, from), true },
+    { "--no-check", offsetof(struct words, no_check), false },
     { "--bodies", offsetof(struct words, bodies), false },
     { "--json", offsetof(struct words, json), false },
 };
@@ -36,7 +42,7 @@ static const struct flag {
 #define FLAG_COUNT (sizeof(flags) / sizeof(flags[0]))
 
 typedef int verb_fn(const struct words *w);
-static verb_fn run_check;
+static verb_fn run_check, run_backup, run_restore;
 
 static const struct store_verb {
     const char *name, *flags, *help; /* flags: those that it takes, with blanks around each */
@@ -47,6 +53,14 @@ static const struct store_verb {
       "    (the journal's end is settled first). Rows and the headers of bodies are looked at; --bodies reads every byte too.\n"
       "    Ends with 0 when all is well, with 1 when there are findings, one a line.",
       run_check },
+    { "backup", " --data --to ",
+      "backup --data DIR --to DIRECTORY: copy the store, verified, to a directory elsewhere (absolute). What is there already from the\n"
+      "    backup before and has not changed is kept. The server must not be running; of one that runs: POST /api/firn/v1/backup.",
+      run_backup },
+    { "restore", " --data --from --no-check ",
+      "restore --from DIRECTORY --data DIR [--no-check]: make the data directory DIR of a backup. Every file is verified; then the\n"
+      "    store is checked, every byte of it.",
+      run_restore },
 };
 
 #define VERB_COUNT (sizeof(verbs) / sizeof(verbs[0]))
@@ -151,14 +165,14 @@ static int say_check(const struct check_output *o, const struct check_result *r)
     return r->findings ? EXIT_FAILED : EXIT_DONE;
 }
 
-static int check_directory(const char *dir, const struct words *w)
+static int check_directory(const struct words *w)
 {
     CLEANUP(json_freep) json_t *findings = w->json ? json_array() : NULL;
     struct check_output output = { .findings = findings, .is_terminal = isatty(STDERR_FILENO) };
     struct check_result result = { 0 };
     struct offline o;
 
-    struct err e = offline_open(dir, &o);
+    struct err e = offline_open(w->data, &o);
     if (e.code) return fail(e);
     const struct check_options options = {
         .store = &o.store,
@@ -176,7 +190,51 @@ static int check_directory(const char *dir, const struct words *w)
 
 static int run_check(const struct words *w)
 {
-    return check_directory(w->data, w);
+    return check_directory(w);
+}
+
+/* ---- backup and restore ---- */
+
+static void say_backup(const struct words *w, const struct backup_result *r)
+{
+    printf("backup %llu: %llu files, %llu bytes; copied now: %llu files, %llu bytes\n",
+           (unsigned long long)r->number, (unsigned long long)r->files, (unsigned long long)r->bytes,
+           (unsigned long long)r->files_copied, (unsigned long long)r->bytes_copied);
+    printf("NOT in it: the master key (%s.key, or where key-file says) and root's credential (%s.root).\n"
+           "Keep them elsewhere: without its key a restored store does not start.\n",
+           w->data, w->data);
+}
+
+static int run_backup(const struct words *w)
+{
+    struct backup_result result;
+    struct offline o;
+
+    if (!w->to) return fail(FAIL(ERR_INVALID, "store backup needs --to DIRECTORY"));
+    struct err e = offline_open(w->data, &o);
+    if (e.code) return fail(e);
+    const struct backup_options options = { .store = &o.store, .data_dir = w->data, .to = w->to };
+    e = store_backup(&options, &result);
+    const int code = e.code ? fail(e) : EXIT_DONE;
+    if (code == EXIT_DONE) say_backup(w, &result);
+    offline_close(&o);
+    return code;
+}
+
+static int run_restore(const struct words *w)
+{
+    struct restore_result r;
+    char made[CLOCK_ISO_SIZE];
+
+    if (!w->from) return fail(FAIL(ERR_INVALID, "store restore needs --from DIRECTORY"));
+    const struct err e = store_restore(w->from, w->data, &r);
+    if (e.code) return fail(e);
+    clock_iso(r.made_ms, made);
+    printf("restored backup %llu of %s: %llu files, %llu bytes, each as it was written\n",
+           (unsigned long long)r.number, made, (unsigned long long)r.files, (unsigned long long)r.bytes);
+    printf("It needs the master key of the store: put it to %s.key, or name it by key-file.\n", w->data);
+    const struct words whole = { .data = w->data, .bodies = true };
+    return w->no_check ? EXIT_DONE : check_directory(&whole);
 }
 
 /* ---- the verb ---- */

@@ -42,7 +42,7 @@ TEST(a_whole_store_is_clean_and_counted)
     struct shelf f;
     struct seen seen;
 
-    shelf_open(&f);
+    shelf_open(&f, "data");
     const struct check_result r = check(&f, true, &seen);
     CHECK_STR(str_from_z(seen.text), STR(""));
     CHECK_U64(r.findings, 0);
@@ -107,8 +107,10 @@ TEST(a_lost_row_of_any_space_that_others_need_is_found)
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct shelf f;
         struct seen seen;
+        char name[16];
 
-        shelf_open(&f);
+        (void)snprintf(name, sizeof(name), "data-%zu", i);
+        shelf_open(&f, name);
         lose_first(&f, rows[i].space);
         const struct check_result r = check(&f, false, &seen);
         if (!r.findings || !strstr(seen.text, rows[i].want))
@@ -128,7 +130,7 @@ TEST(a_row_of_an_unknown_form_is_found)
     struct shelf f;
     struct seen seen;
 
-    shelf_open(&f);
+    shelf_open(&f, "data");
     for (size_t i = 0; i < sizeof(spaces) / sizeof(spaces[0]); i++) {
         struct row_change c = { spaces[i], STR("\xff\xff\xff\xff\xff\xff\xff\xffzzzzzzzz"), STR("\x7f!") };
         CHECK_OK(meta_run(f.store.meta, change, &c));
@@ -175,7 +177,7 @@ TEST(damage_of_data_is_found_only_by_reading_bodies_that_of_a_trailer_always)
     struct shelf f;
     struct seen seen;
 
-    shelf_open(&f);
+    shelf_open(&f, "data");
     const struct extent x = extent_of(&f, "big");
     write_over(&f, x.volume, x.offset + 70000);
     CHECK_U64(check(&f, false, &seen).findings, 0);
@@ -193,7 +195,7 @@ TEST(a_volume_whose_file_is_gone_is_found)
     struct seen seen;
     char dir[320], path[4096];
 
-    shelf_open(&f);
+    shelf_open(&f, "data");
     (void)snprintf(dir, sizeof(dir), "%s/volumes", f.dir);
     volume_path(dir, extent_of(&f, "big").volume, path);
     CHECK_OK(sys_unlink(path));

@@ -17,6 +17,19 @@
 
 static const struct actor who = { .principal = STR("root"), .request_id = STR("test"), .address = STR("-") };
 
+/* Each test runs in a process of its own. */
+const char *shelf_path(const char *name)
+{
+    static const char *dir;
+    static char paths[8][280];
+    static unsigned next;
+    char *path = paths[next++ % 8];
+
+    if (!dir) dir = test_dir();
+    (void)snprintf(path, sizeof(paths[0]), "%s/%s", dir, name);
+    return path;
+}
+
 void shelf_start(struct shelf *s, const char *dir)
 {
     char rows[320], volumes[320];
@@ -169,13 +182,10 @@ static void make_catalog(struct shelf *s)
     CHECK_OK(table_drop(&s->store, STR("lake"), &gone, true, &who));
 }
 
-void shelf_open(struct shelf *s)
+void shelf_open(struct shelf *s, const char *name)
 {
-    char dir[280];
-
     log_set_level(LOG_LEVEL_ERROR);
-    (void)snprintf(dir, sizeof(dir), "%s/data", test_dir());
-    shelf_start(s, dir);
+    shelf_start(s, shelf_path(name));
     CHECK_OK(bucket_create(&s->store, BUCKET, STR("root"), STR_NONE));
     shelf_put(s, "empty", STR(""));
     shelf_put(s, "small", shelf_body(s, 1, 1000));

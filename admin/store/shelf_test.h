@@ -13,7 +13,10 @@ struct shelf {
     char dir[300];
 };
 
-void shelf_open(struct shelf *s); /* in a directory "data" of the test's, filled */
+/* A name in the one directory that a test's stores and backups lie in. Valid for eight more calls. */
+const char *shelf_path(const char *name);
+
+void shelf_open(struct shelf *s, const char *name); /* in shelf_path(name), filled */
 void shelf_start(struct shelf *s, const char *dir); /* what is there, and nothing more */
 void shelf_stop(struct shelf *s);
 void shelf_close(struct shelf *s);

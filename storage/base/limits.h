@@ -114,4 +114,7 @@
 #define LIMIT_INIT_PIECE (64 * KIB)  /* of a file, read at once, on the thread's stack */
 #define LIMIT_INIT_SAY_MS 5000       /* between two lines of the log about progress */
 
+/* ---- an operator's verbs: admin/store ---- */
+#define LIMIT_BACKUP_MS (12ull * 3600 * 1000) /* of one backup: so long freed space waits at most, and 12 hours copy 10 TiB at 250 MB/s */
+
 #endif

@@ -46,8 +46,8 @@ static struct err position_write(struct lmdb_txn *w, const struct embedded *m,
     return lmdb_put_position(w, POSITION_NAME, str_of(out, sizeof(out)));
 }
 
-static struct err position_parse(struct embedded *m, struct str value, struct journal_position *ret,
-                                 uint64_t *ret_durable)
+static struct err position_parse(struct str value, struct journal_position *ret, uint64_t *ret_durable,
+                                 uint8_t ret_journal_id[16])
 {
     const uint8_t *in = (const uint8_t *)value.data;
 
@@ -60,7 +60,7 @@ static struct err position_parse(struct embedded *m, struct str value, struct jo
         .txn = get_le64(in + 24),
     };
     *ret_durable = get_le64(in + 32);
-    memcpy(m->journal_id, in + 40, sizeof(m->journal_id));
+    memcpy(ret_journal_id, in + 40, 16);
     return OK;
 }
 
@@ -74,7 +74,21 @@ struct err checkpoint_position_read(struct embedded *m, bool *ret_found, struct 
     struct err e = lmdb_get_position(t, POSITION_NAME, &value);
     *ret_found = !e.code;
     if (e.code == ERR_NOT_FOUND) e = OK;
-    else if (!e.code) e = position_parse(m, value, ret, ret_durable);
+    else if (!e.code) e = position_parse(value, ret, ret_durable, m->journal_id);
+    lmdb_end(t);
+    return e;
+}
+
+struct err checkpoint_position_now(struct embedded *m, struct journal_position *ret)
+{
+    uint8_t journal_id[16];
+    uint64_t durable;
+    struct lmdb_txn *t;
+    struct str value;
+
+    TRY(lmdb_read_begin(m->lmdb, &t));
+    struct err e = lmdb_get_position(t, POSITION_NAME, &value);
+    if (!e.code) e = position_parse(value, ret, &durable, journal_id);
     lmdb_end(t);
     return e;
 }

@@ -26,9 +26,12 @@ bool checkpoint_is_full_locked(const struct embedded *m);
 
 void checkpoint_main(void *meta); /* the thread */
 struct err embedded_checkpoint(struct meta *m); /* meta_checkpoint */
+struct err embedded_copy_rows(struct meta *m, const char *dir, struct meta_copied *ret); /* meta_copy_rows; copy.c */
 
 /* What LMDB keeps of the journal. *ret_durable: the highest batch that was known durable then. A store without one: *ret_found is false. */
 struct err checkpoint_position_read(struct embedded *m, bool *ret_found, struct journal_position *ret, uint64_t *ret_durable);
+/* The same of a store that is open: where the last checkpoint ended. */
+struct err checkpoint_position_now(struct embedded *m, struct journal_position *ret);
 /* For a new store: remember which journal is its own, before there is one. */
 struct err checkpoint_position_begin(struct embedded *m);
 /* Tell the segments what lives in them, as the last checkpoint knew it. */

@@ -329,5 +329,6 @@ static const struct meta_ops embedded_ops = {
     .unpin = embedded_unpin,
     .positions = embedded_positions,
     .checkpoint = embedded_checkpoint,
+    .copy_rows = embedded_copy_rows,
     .status = embedded_status,
 };

@@ -12,6 +12,7 @@
 #ifndef STORAGE_META_ENGINE_H
 #define STORAGE_META_ENGINE_H
 
+#include "storage/meta/copy.h"
 #include "storage/meta/memtable.h"
 #include "storage/meta/meta.h"
 #include "storage/meta/rows.h"
@@ -27,6 +28,7 @@ struct meta_ops {
     struct meta_positions (*positions)(struct meta *m);
     struct err (*checkpoint)(struct meta *m);
     void (*status)(struct meta *m, struct meta_status *ret);
+    struct err (*copy_rows)(struct meta *m, const char *dir, struct meta_copied *ret); /* copy.h; NULL: it has no files */
 };
 
 struct meta {
