@@ -19,12 +19,14 @@
 #include <sys/resource.h>
 
 #include "admin/iam/iam.h"
+#include "admin/store/backup_job.h"
 #include "admin/store/offline.h"
 #include "catalog/commit/securable.h"
 #include "catalog/maintain/maintain.h"
 #include "server/background.h"
 #include "server/iceberg/iceberg.h"
 #include "server/init_dir.h"
+#include "server/manage/backup_edge.h"
 #include "server/manage/front.h"
 #include "server/manage/maintenance.h"
 #include "server/manage/manage.h"
@@ -60,6 +62,8 @@ struct server {
     struct audit_log *audit;
     struct background *background;
     struct maintenance *maintenance;
+    struct backup_job *backup_job;
+    struct backup_edge *backup;
     struct front *fronts[FRONT_COUNT];
     struct http_server *http;
     struct buf endpoints;
@@ -374,6 +378,7 @@ static struct err open_front(struct server *s, int which, const struct http_app 
         .iam = s->iam,
         .store = &s->store,
         .maintenance = which == FRONT_CATALOG ? s->maintenance : NULL,
+        .backup = which == FRONT_CATALOG ? s->backup : NULL,
         .data_dir = s->config->data,
     };
     return front_new(&o, &s->fronts[which]);
@@ -414,6 +419,8 @@ static struct err open_edges(struct server *s)
         .store = &s->store, .iam = s->iam, .audit = s->audit, .audit_reads = s->config->audit_reads
     };
     TRY(manage_new(&m, &s->manage));
+    TRY(backup_job_new(&s->store, s->config->data, &s->backup_job));
+    TRY(backup_edge_new(s->iam, s->backup_job, &s->backup));
     TRY(open_front(s, FRONT_CATALOG, iceberg_app(s->iceberg)));
     TRY(listen_on(s, "catalog", &s->config->catalog_address, FRONT_CATALOG, NULL));
     if (s->config->status_address.count == 0) return OK;
@@ -461,6 +468,8 @@ static void close_all(struct server *s)
     front_begin_stop();
     if (s->http && endpoints.data) err_ignore(sys_unlink(endpoints.data));
     close_edges(s);
+    s->backup = backup_edge_free(s->backup);
+    s->backup_job = backup_job_free(s->backup_job);
     s->maintenance = maintenance_free(s->maintenance);
     s->background = background_stop(s->background);
     if (s->audit) err_ignore(audit_log_flush(s->audit)); /* what was refused in the last second */

@@ -13,6 +13,7 @@
 #include "server/auth/bearer.h"
 #include "server/http/op_metrics.h"
 #include "server/manage/gauges.h"
+#include "server/manage/backup_edge.h"
 #include "server/manage/maintenance.h"
 #include "server/manage/manage.h"
 #include "server/manage/status.h"
@@ -169,6 +170,8 @@ static void on_head(struct http_request *req)
         http_hand_over(req, maintenance_app(f->options.maintenance));
     else if (f->options.management && str_starts(req->raw_path, STR(MANAGE_BASE "/")))
         http_hand_over(req, f->options.management);
+    else if (f->options.backup && backup_edge_is_meant(req))
+        http_hand_over(req, backup_edge_app(f->options.backup));
     else if (f->options.api) http_hand_over(req, f->options.api);
     else answer_text(req, 404, "text/plain", STR("not found\n"));
 }

@@ -9,6 +9,7 @@
  * /cluster/status and / on a status port (setting status-address): product name and ready or not
  * GET /api/firn/v1/status: for `firn status`; needs a bearer token with PERM_SERVER_STATUS
  * /api/management/v1/...: the management API (manage.h), on the catalog's port
+ * /api/firn/v1/backup: backup_edge.h
  * Everything else goes to the port's API.
  */
 #ifndef SERVER_MANAGE_FRONT_H
@@ -18,6 +19,7 @@
 #include "server/http/http.h"
 #include "storage/object/object.h"
 
+struct backup_edge;
 struct maintenance;
 
 struct front_options {
@@ -29,6 +31,7 @@ struct front_options {
     const struct iam *iam;
     struct store *store;
     struct maintenance *maintenance; /* maintenance by hand, on the catalog's port; NULL: not there */
+    struct backup_edge *backup;      /* backups of the running store, on the catalog's port; NULL: not there */
     struct str data_dir;
 };
 

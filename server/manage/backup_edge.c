@@ -1,0 +1,192 @@
+/*
+ * backup_edge.c - asking a running server for a backup.
+ *
+ *   head   method, token, root
+ *   data   the body, of a POST
+ *   end    begin one, or say how the last one stands; nothing here waits
+ */
+#include "server/manage/backup_edge.h"
+
+#include <stdlib.h>
+
+#include "server/auth/bearer.h"
+#include "storage/base/limits.h"
+#include "storage/base/log.h"
+#include "storage/base/thread.h"
+
+#define PATH "/api/firn/v1/backup"
+
+struct backup_edge {
+    const struct iam *iam;
+    struct backup_job *job;
+    struct http_app app;
+};
+
+struct request {
+    struct backup_edge *edge;
+    struct buf text;
+};
+
+bool backup_edge_is_meant(const struct http_request *req)
+{
+    return str_is(req->raw_path, PATH);
+}
+
+/* ---- answers ---- */
+
+static const struct status_row {
+    enum err_code code;
+    int status;
+    const char *type;
+} statuses[] = {
+    { ERR_INVALID, 400, "BadRequestException" },
+    { ERR_TOO_LARGE, 413, "BadRequestException" },
+    { ERR_UNAUTHENTICATED, 401, "NotAuthorizedException" },
+    { ERR_EXPIRED_TOKEN, 401, "NotAuthorizedException" },
+    { ERR_INVALID_TOKEN, 401, "NotAuthorizedException" },
+    { ERR_DENIED, 403, "ForbiddenException" },
+    { ERR_METHOD_NOT_ALLOWED, 405, "MethodNotAllowedException" },
+    { ERR_BUSY, 409, "ConflictException" },
+};
+static const struct status_row unavailable = { ERR_UNAVAILABLE, 503, "ServiceUnavailableException" };
+
+static const struct status_row *status_of(enum err_code code)
+{
+    for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++) {
+        if (statuses[i].code == code) return &statuses[i];
+    }
+    return &unavailable;
+}
+
+static void answer_json(struct http_request *http, int status, const json_t *value)
+{
+    struct str text = STR_NONE;
+    struct buf out;
+
+    buf_init(&out, LIMIT_MAINTENANCE_BODY);
+    if (value && json_print(value, &out).code == ERR_OK) text = arena_str(http->arena, buf_view(&out));
+    buf_done(&out);
+    http_set(http, "Content-Type", STR("application/json"));
+    http_set(http, "Cache-Control", STR("no-store"));
+    http_answer(http, text.data ? status : 503, text);
+}
+
+static void answer_error(struct http_request *http, struct err e)
+{
+    const struct status_row *row = status_of(e.code);
+    const char *said = row->status == 403 ? "Only root may make backups" : e.why;
+
+    if (row->status == 401) http_set(http, "WWW-Authenticate", STR("Bearer realm=\"firn\""));
+    CLEANUP(json_freep)
+    json_t *error = json_pack("{s:{s:s, s:s, s:i}}", "error", "message", said, "type", row->type, "code",
+                              row->status);
+    answer_json(http, row->status, error);
+}
+
+/* ---- the request ---- */
+
+static struct err head(struct http_request *http, const struct backup_edge *edge)
+{
+    struct caller caller = { 0 };
+
+    TRY(bearer_verify(edge->iam, http, &caller));
+    if (!caller.principal || !principal_is_root(caller.principal))
+        return FAIL(ERR_DENIED, "backups are root's alone");
+    if (http->method != HTTP_GET && http->method != HTTP_POST)
+        return FAIL(ERR_METHOD_NOT_ALLOWED, "this path takes GET and POST");
+    if (http->has_content_length && http->content_length > LIMIT_MAINTENANCE_BODY)
+        return FAIL(ERR_TOO_LARGE, "the request body is too large");
+    return OK;
+}
+
+static void request_done(void *arg)
+{
+    buf_done(&((struct request *)arg)->text);
+}
+
+static void on_head(struct http_request *http)
+{
+    struct request *req = arena_new_of(http->arena, struct request);
+
+    if (!req || !arena_defer(http->arena, request_done, req)) {
+        http_answer(http, 503, STR(""));
+        return;
+    }
+    req->edge = http_context(http);
+    buf_init(&req->text, LIMIT_MAINTENANCE_BODY);
+    http->state = req;
+    const struct err e = head(http, req->edge);
+    if (e.code != ERR_OK) answer_error(http, e);
+}
+
+static void on_data(struct http_request *http, struct str piece)
+{
+    struct request *req = http->state;
+
+    buf_str(&req->text, piece);
+    const struct err e = buf_err(&req->text);
+    if (e.code != ERR_OK) answer_error(http, e);
+}
+
+static struct err begin(struct request *req)
+{
+    CLEANUP(json_freep) json_t *body = NULL;
+    struct str directory;
+
+    TRY(json_parse(buf_view(&req->text), &body));
+    if (!json_is_object(body)) return FAIL(ERR_INVALID, "the request body must be a JSON object");
+    if (json_object_size(body) > 1) return FAIL(ERR_INVALID, "the only field is 'directory'");
+    TRY(json_need_str(body, "directory", &directory));
+    return backup_job_start(req->edge->job, directory);
+}
+
+static void on_end(struct http_request *http)
+{
+    struct request *req = http->state;
+    const bool is_post = http->method == HTTP_POST;
+    const struct err e = is_post ? begin(req) : OK;
+
+    if (e.code != ERR_OK) {
+        answer_error(http, e);
+        return;
+    }
+    CLEANUP(json_freep) json_t *status = backup_job_status(req->edge->job);
+    answer_json(http, is_post ? 202 : 200, status);
+}
+
+static void on_done(struct http_request *http)
+{
+    LOG_DEBUG("backup request", STRF("id", http->id), I64("status", http_status(http)));
+}
+
+/* ---- the edge ---- */
+
+struct err backup_edge_new(const struct iam *iam, struct backup_job *job, struct backup_edge **ret)
+{
+    struct backup_edge *edge = calloc(1, sizeof(*edge));
+
+    if (!edge) return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
+    edge->iam = iam;
+    edge->job = job;
+    edge->app = (struct http_app){
+        .context = edge,
+        .head = on_head,
+        .data = on_data,
+        .end = on_end,
+        .done = on_done,
+        .name = "backup",
+    };
+    *ret = edge;
+    return OK;
+}
+
+struct backup_edge *backup_edge_free(struct backup_edge *edge)
+{
+    free(edge);
+    return NULL;
+}
+
+const struct http_app *backup_edge_app(struct backup_edge *edge)
+{
+    return &edge->app;
+}
