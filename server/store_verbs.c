@@ -55,7 +55,7 @@ static const struct store_verb {
       run_check },
     { "backup", " --data --to ",
       "backup --data DIR --to DIRECTORY: copy the store, verified, to a directory elsewhere (absolute). What is there already from the\n"
-      "    backup before and has not changed is kept. The server must not be running; of one that runs: POST /api/firn/v1/backup.",
+      "    backup before and has not changed is kept. The server must not be running; one that runs is asked by: firn backup DIRECTORY.",
       run_backup },
     { "restore", " --data --from --no-check ",
       "restore --from DIRECTORY --data DIR [--no-check]: make the data directory DIR of a backup. Every file is verified; then the\n"

@@ -23,6 +23,8 @@ struct err s3_call(struct cli *cli, const char *method, struct str path, struct 
 struct err catalog_call(struct cli *cli, const char *method, struct str path, const json_t *body, json_t **ret);
 /* GET of a path of the catalog's port itself, with a token. */
 struct err catalog_get_own(struct cli *cli, const char *path, json_t **ret);
+/* POST to one, the same way. */
+struct err catalog_post_path(struct cli *cli, const char *path, const json_t *body, json_t **ret);
 /* A call to what Firn itself offers of the catalog that is meant: `behind` is what follows its name, "/maintenance/expire". */
 struct err catalog_own_call(struct cli *cli, const char *method, const char *behind, const json_t *body, json_t **ret);
 /* "/v1/PREFIX/namespaces" with the prefix of the catalog that is meant. */

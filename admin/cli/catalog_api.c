@@ -127,6 +127,11 @@ struct err catalog_get_own(struct cli *cli, const char *path, json_t **ret)
     return send(cli, &request, str_from_z(path), ret);
 }
 
+struct err catalog_post_path(struct cli *cli, const char *path, const json_t *body, json_t **ret)
+{
+    return call(cli, "POST", str_from_z(path), body, ret);
+}
+
 /* ---- paths ---- */
 
 struct str api_path(struct cli *cli, struct str before, struct str piece)

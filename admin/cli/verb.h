@@ -84,6 +84,7 @@ struct err verb_view_show(struct cli *cli);
 struct err verb_view_drop(struct cli *cli);
 struct err verb_snapshot_list(struct cli *cli);
 struct err verb_snapshot_expire(struct cli *cli);
+struct err verb_backup(struct cli *cli);
 struct err verb_principal_list(struct cli *cli);
 struct err verb_principal_show(struct cli *cli);
 struct err verb_principal_create(struct cli *cli);

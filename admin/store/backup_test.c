@@ -115,6 +115,54 @@ TEST(what_has_not_changed_is_not_copied_again_and_old_files_go)
     shelf_close(&s);
 }
 
+/* ---- others at work meanwhile ---- */
+
+#define CROWD 24
+
+static void back_up_beside(void *arg)
+{
+    struct backup_result b;
+
+    CHECK_OK(back_up_to(arg, "backup", &b));
+}
+
+/* Delete what is in the volumes, one by one, and give the space back as soon as it may be. */
+static void clear_crowd(struct shelf *s)
+{
+    uint64_t bytes;
+    char key[16];
+
+    for (unsigned i = 0; i < CROWD; i++) {
+        (void)snprintf(key, sizeof(key), "crowd-%u", i);
+        shelf_delete(s, key);
+        CHECK_OK(meta_checkpoint(s->store.meta));
+        CHECK_OK(blob_reclaim(s->store.blobs, &bytes));
+    }
+}
+
+TEST(what_is_freed_while_a_backup_is_made_is_in_it_all_the_same)
+{
+    struct shelf s;
+    struct restore_result r;
+    pthread_t thread;
+    char key[16], copy[16];
+
+    shelf_open(&s, "data");
+    for (unsigned round = 0; round < 4; round++) {
+        for (unsigned i = 0; i < CROWD; i++) {
+            (void)snprintf(key, sizeof(key), "crowd-%u", i);
+            shelf_put(&s, key, shelf_body(&s, round * CROWD + i, 1 * MIB));
+        }
+        CHECK_OK(thread_start("backup", back_up_beside, &s, &thread));
+        clear_crowd(&s);
+        thread_join(thread);
+        (void)snprintf(copy, sizeof(copy), "copy-%u", round);
+        CHECK_OK(store_restore(shelf_path("backup"), shelf_path(copy), &r));
+        check_clean(shelf_path(copy));
+    }
+    shelf_close(&s);
+}
+
 /* ---- faults ---- */
 
 TEST(whichever_call_of_a_backup_fails_the_one_before_it_is_whole)

@@ -69,7 +69,8 @@ struct err offline_open(const char *dir, struct offline *ret)
     const struct err kept = err_keep(e, why, sizeof(why)); /* closing may use up the ring */
     offline_close(ret);
     if (kept.code == ERR_BUSY)
-        return err_fail(ERR_BUSY, "%s is in use: a server or another verb has it open", dir);
+        return err_fail(
+            ERR_BUSY, "%s is in use: a server or another verb has it open (firn backup asks a server)", dir);
     return err_fail(kept.code, "%s", why);
 }
 

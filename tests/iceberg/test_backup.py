@@ -49,6 +49,19 @@ def test_a_running_server_is_backed_up_restored_and_checked(server, tmp_path):
     assert again.returncode == 1 and "not empty" in again.stderr
 
 
+def test_the_command_line_asks_the_server_and_waits(server, tmp_path):
+    environment = {"FIRN_ROOT_USER": ROOT[0], "FIRN_ROOT_PASSWORD": ROOT[1], "PATH": "/usr/bin:/bin"}
+
+    def backup(directory):
+        return subprocess.run([BINARY, "backup", "--data", str(server.data), str(directory)], capture_output=True, text=True, timeout=120, env=environment)
+
+    made = backup(tmp_path / "b")
+    assert made.returncode == 0 and "NOT in it" in made.stdout and (tmp_path / "b" / "MANIFEST").exists(), made.stdout + made.stderr
+    refused = backup(server.data / "b")
+    assert refused.returncode == 1 and "in the data directory" in refused.stderr
+    assert backup("relative").returncode != 0
+
+
 def test_only_root_may_ask_and_only_for_a_sensible_place(server, tmp_path):
     path = server.catalog_url + "/api/firn/v1/backup"
     assert requests.post(path, json={"directory": str(tmp_path)}, timeout=30).status_code == 401
