@@ -225,6 +225,7 @@ class Run:
             number = self.number()
             if number:
                 self.verify(number)
+            print(f"round {n + 1}/{rounds}: backup {number}, {self.load.acked} changes acknowledged, {self.compared} keys compared, {len(self.violations)} violations", flush=True)
         self.load.end()
         self.server.stop()
         done = subprocess.run([BINARY, "store", "check", "--data", str(self.server.data), "--bodies"], capture_output=True, text=True)
