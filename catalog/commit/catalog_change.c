@@ -7,6 +7,7 @@
  */
 #include "catalog/commit/catalog.h"
 
+#include "catalog/commit/audit.h"
 #include "catalog/commit/catalog_row.h"
 #include "storage/base/clock.h"
 #include "storage/base/limits.h"
@@ -17,7 +18,7 @@ enum { PLACES_MAX = 64 }; /* of one catalog */
 
 struct plan {
     struct str name;
-    struct str base_location; /* in one spelling */
+    struct str base_location;     /* in one spelling */
     json_t *properties, *storage; /* in the arena */
     const struct catalog_change *change;
     catalog_hook_fn *hook;
@@ -171,6 +172,19 @@ static struct err take(struct plan *plan, const json_t *properties, const json_t
 
 /* ---- writing ---- */
 
+/* Of properties the names, of the storage its places: the row itself holds values, and they may be anybody's secrets. */
+static struct err audit(struct txn *txn, const struct plan *plan, const char *operation)
+{
+    CLEANUP(json_freep) json_t *details = audit_of_properties(plan->properties);
+    json_t *places = json_deep_copy(json_object_get(plan->storage, "allowedLocations"));
+
+    if (!details || json_object_set_new(details, "allowed-locations", places) != 0
+        || json_object_set_new(details, "base-location", json_of_str(plan->base_location)) != 0
+        || json_object_set_new(details, "version", json_integer((json_int_t)plan->made.version)) != 0)
+        return no_memory();
+    return audit_put(txn, plan->who, operation, plan->name, details);
+}
+
 static struct err put(struct txn *txn, struct plan *plan, const char *operation)
 {
     const struct catalog_info *info = &plan->made;
@@ -178,11 +192,11 @@ static struct err put(struct txn *txn, struct plan *plan, const char *operation)
     json_t *json = json_pack("{s:I, s:o, s:s, s:I, s:I, s:I, s:O, s:O}", "id", (json_int_t)info->id,
                              "base-location", json_of_str(plan->base_location), "type", "INTERNAL",
                              "created-ms", (json_int_t)info->created_ms, "updated-ms",
-                             (json_int_t)info->updated_ms, "version", (json_int_t)info->version,
-                             "properties", plan->properties, "storage", plan->storage);
+                             (json_int_t)info->updated_ms, "version", (json_int_t)info->version, "properties",
+                             plan->properties, "storage", plan->storage);
 
     TRY(entity_put(txn, SPACE_CATALOGS, plan->name, json));
-    return audit_put(txn, plan->who, operation, plan->name, json);
+    return audit(txn, plan, operation);
 }
 
 static void made_of(struct plan *plan, uint64_t id)
@@ -201,8 +215,7 @@ static void made_of(struct plan *plan, uint64_t id)
 
 static struct err existing(const struct plan *plan, const struct catalog_row *row)
 {
-    if (!plan->is_ensured)
-        return err_fail(ERR_EXISTS, "Catalog already exists: %.*s", STR_ARG(plan->name));
+    if (!plan->is_ensured) return err_fail(ERR_EXISTS, "Catalog already exists: %.*s", STR_ARG(plan->name));
     if (str_eq(row->base_location, plan->base_location)) return OK;
     return err_fail(ERR_EXISTS, "catalog '%.*s' exists with the base location '%.*s'", STR_ARG(plan->name),
                     STR_ARG(row->base_location));
@@ -286,9 +299,10 @@ static struct err check_move(struct txn *txn, const struct plan *plan, const str
     TRY(location_key(plan->base_location, plan->arena, &to));
     TRY(has_namespaces(txn, before->id, plan->arena, &is_used));
     if (is_used && !location_is_inside(from, to))
-        return err_fail(ERR_INVALID,
-                        "default-base-location '%.*s' does not hold what the catalog's tables lie in ('%.*s')",
-                        STR_ARG(plan->base_location), STR_ARG(before->base_location));
+        return err_fail(
+            ERR_INVALID,
+            "default-base-location '%.*s' does not hold what the catalog's tables lie in ('%.*s')",
+            STR_ARG(plan->base_location), STR_ARG(before->base_location));
     TRY(check_bucket(txn, plan));
     return check_overlap(txn, plan, false);
 }

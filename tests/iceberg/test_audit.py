@@ -52,6 +52,21 @@ def test_a_change_says_who_did_what_from_where_and_what_changed(admin, rest, nam
     assert "value-not-told" not in text and "secret-value" not in text
 
 
+def test_bug_a_catalogs_row_told_the_values_of_its_properties(admin, lake, name):
+    bucket = name.replace("_", "-")
+    lake.boto().create_bucket(Bucket=bucket)
+    place, storage = f"s3://{bucket}", {"storageType": "S3", "allowedLocations": [f"s3://{bucket}/inner"], "externalId": "id-not-told"}
+    admin.ok("POST", "/catalogs", json={"catalog": {"type": "INTERNAL", "name": name, "properties": {"default-base-location": place, "password": "value-not-told"},
+                                                    "storageConfigInfo": storage}})
+    admin.ok("PUT", f"/catalogs/{name}", json={"currentEntityVersion": 1, "properties": {"default-base-location": place, "password": "another-not-told"}})
+    admin.ok("DELETE", f"/catalogs/{name}")
+    told = {e["operation"]: e.get("details") for e in events(admin, object=name, outcome="ok")}
+    assert set(told) == {"CreateCatalog", "UpdateCatalog", "DeleteCatalog"}
+    assert sorted(told["CreateCatalog"]["properties"]) == ["default-base-location", "password"] and told["UpdateCatalog"]["version"] == 2
+    assert told["CreateCatalog"]["base-location"] == place and told["CreateCatalog"]["allowed-locations"][0] == place + "/inner"
+    assert "not-told" not in json.dumps(told)
+
+
 def test_each_kind_of_change_has_its_row(admin, rest, name):
     rest.ok("POST", "/namespaces", json={"namespace": [name]})
     rest.ok("POST", f"/namespaces/{name}/properties", json={"updates": {"a": "1"}, "removals": []})
