@@ -82,27 +82,82 @@ struct err audit_put_event(struct txn *txn, const struct audit_event *e)
 
 /* ---- what is told of a change ---- */
 
-static void add_name(json_t *list, json_t *name)
+/* As text, cut where it is too long, between two characters. */
+static json_t *name_of(struct str name)
 {
-    if (json_array_size(list) < LIMIT_AUDIT_NAMES) (void)json_array_append_new(list, name);
-    else json_decref(name);
+    size_t len = name.len < LIMIT_AUDIT_NAME ? name.len : LIMIT_AUDIT_NAME;
+
+    while (len && len < name.len && ((unsigned char)name.data[len] & 0xc0) == 0x80) len--;
+    return text_of(str_slice(name, 0, len));
 }
 
-static json_t *keys_of(const json_t *object)
+static json_t *value_of(const json_t *value)
 {
-    json_t *list = json_array(), *value;
-    const char *key;
+    return json_is_string(value) ? name_of(json_str(value)) : json_deep_copy(value);
+}
 
-    json_object_foreach((json_t *)object, key, value)
-    {
-        add_name(list, json_string(key));
+/* A list that is being told, and the bytes that it shares with others. */
+struct telling {
+    json_t *list;
+    size_t *left;
+    json_int_t more; /* names for which there was no room */
+};
+
+static void add_name(struct telling *t, json_t *name)
+{
+    const size_t bytes = json_dumpb(name, NULL, 0, JSON_ENCODE_ANY) + 1;
+
+    if (t->more || bytes > *t->left || json_array_size(t->list) == LIMIT_AUDIT_NAMES) {
+        t->more++;
+        json_decref(name);
+        return;
     }
-    return list;
+    *t->left -= bytes;
+    (void)json_array_append_new(t->list, name);
+}
+
+/* entry[field]: the items of an array, or the keys of an object, as far as there is room; entry["more"]: how many there are besides. */
+static void tell_names(json_t *entry, const char *field, const json_t *from, size_t *left)
+{
+    struct telling t = { .list = json_array(), .left = left };
+    const char *key;
+    json_t *value;
+    size_t i;
+
+    json_object_foreach((json_t *)from, key, value)
+    {
+        add_name(&t, name_of(str_from_z(key)));
+    }
+    json_array_foreach(from, i, value)
+    {
+        add_name(&t, value_of(value));
+    }
+    (void)json_object_set_new(entry, field, t.list);
+    if (!t.more) return;
+    t.more += json_integer_value(json_object_get(entry, "more"));
+    (void)json_object_set_new(entry, "more", json_integer(t.more));
 }
 
 json_t *audit_of_properties(const json_t *properties)
 {
-    return json_pack("{s:o}", "properties", keys_of(properties));
+    json_t *details = json_object();
+    size_t left = LIMIT_AUDIT_TOLD;
+
+    tell_names(details, "properties", properties, &left);
+    return details;
+}
+
+json_t *audit_of_lists(const json_t *lists)
+{
+    json_t *details = json_object(), *list;
+    size_t left = LIMIT_AUDIT_TOLD;
+    const char *name;
+
+    json_object_foreach((json_t *)lists, name, list)
+    {
+        tell_names(details, name, list, &left);
+    }
+    return details;
 }
 
 /* clang-format off */
@@ -125,52 +180,60 @@ static const struct {
 };
 /* clang-format on */
 
-static json_t *first_of(const json_t *value)
+static void tell_kept(json_t *entry, const char *field, const json_t *value, size_t *left)
 {
-    json_t *list, *item;
-    size_t i;
-
-    if (!json_is_array(value) || json_array_size(value) <= LIMIT_AUDIT_NAMES)
-        return json_incref((json_t *)value);
-    list = json_array();
-    json_array_foreach(value, i, item)
-    {
-        add_name(list, json_incref(item));
-    }
-    return list;
+    if (json_is_array(value)) tell_names(entry, field, value, left);
+    else if (value) (void)json_object_set_new(entry, field, value_of(value));
 }
 
-static void tell_more(json_t *entry, const json_t *update, const char *action)
+static void tell_more(json_t *entry, const json_t *update, const char *action, size_t *left)
 {
     const json_t *snapshot = json_object_get(update, "snapshot");
 
     if (snapshot) (void)json_object_set(entry, "snapshot-id", json_object_get(snapshot, "snapshot-id"));
     if (snapshot)
-        (void)json_object_set(entry, "operation",
-                              json_object_get(json_object_get(snapshot, "summary"), "operation"));
+        tell_kept(entry, "operation", json_object_get(json_object_get(snapshot, "summary"), "operation"),
+                  left);
     if (strcmp(action, "set-snapshot-ref") == 0)
         (void)json_object_set(entry, "snapshot-id", json_object_get(update, "snapshot-id"));
     for (size_t i = 0; i < sizeof(told) / sizeof(told[0]); i++) {
         if (strcmp(action, told[i].action) != 0) continue;
-        const json_t *kept = told[i].kept ? json_object_get(update, told[i].kept) : NULL;
-        if (kept) (void)json_object_set_new(entry, told[i].kept, first_of(kept));
-        if (told[i].keys)
-            (void)json_object_set_new(entry, "keys", keys_of(json_object_get(update, told[i].keys)));
+        if (told[i].kept) tell_kept(entry, told[i].kept, json_object_get(update, told[i].kept), left);
+        if (told[i].keys) tell_names(entry, "keys", json_object_get(update, told[i].keys), left);
     }
 }
 
-json_t *audit_of_updates(const json_t *updates)
+/* An update that there is no room for is in the counts all the same. The last one may go beyond by what it has besides a list of names. */
+static void tell_update(json_t *list, const json_t *update, const char *action, size_t *left)
 {
-    json_t *list = json_array(), *update;
-    size_t i;
+    size_t rest = *left;
+
+    if (*left == 0 || json_array_size(list) == LIMIT_AUDIT_NAMES) return;
+    json_t *entry = json_pack("{s:s}", "action", action);
+    if (entry) tell_more(entry, update, action, &rest);
+    const size_t bytes = json_dumpb(entry, NULL, 0, 0);
+    *left -= bytes < *left ? bytes : *left;
+    (void)json_array_append_new(list, entry);
+}
+
+static void count_action(json_t *counts, const char *action)
+{
+    const json_int_t n = json_integer_value(json_object_get(counts, action));
+    (void)json_object_set_new(counts, action, json_integer(n + 1));
+}
+
+json_t *audit_of_updates(const json_t *updates, size_t bytes_max)
+{
+    json_t *list = json_array(), *counts = json_object(), *update;
+    size_t i, left = bytes_max;
 
     json_array_foreach(updates, i, update)
     {
         const char *action = json_string_value(json_object_get(update, "action"));
-        if (!action || i >= LIMIT_AUDIT_NAMES) continue;
-        json_t *entry = json_pack("{s:s}", "action", action);
-        if (entry) tell_more(entry, update, action);
-        (void)json_array_append_new(list, entry);
+        if (!action) continue;
+        count_action(counts, action);
+        tell_update(list, update, action, &left);
     }
-    return json_pack("{s:I, s:o}", "update-count", (json_int_t)json_array_size(updates), "updates", list);
+    return json_pack("{s:I, s:o, s:o}", "update-count", (json_int_t)json_array_size(updates), "actions",
+                     counts, "updates", list);
 }

@@ -14,8 +14,11 @@
 
 #include "catalog/commit/catalog.h"
 
-#define LIMIT_AUDIT_DETAILS (16 * KIB) /* of one row, printed: what is longer is told by its size alone */
+#define LIMIT_AUDIT_DETAILS (16 * KIB) /* of one row, printed: what is longer is told by its size alone. What the functions below tell is never longer */
 #define LIMIT_AUDIT_NAMES 100          /* names in one list of the details: how many there are more is told */
+#define LIMIT_AUDIT_NAME 256           /* bytes of one of them */
+#define LIMIT_AUDIT_TOLD (12 * KIB)    /* of names in one row */
+#define LIMIT_AUDIT_TXN (256 * KIB)    /* of names in the rows of one transaction, a quarter of LIMIT_TXN_BYTES: a commit of 256 tables has a row for each */
 
 /* A change, in its transaction. details is an object or NULL. */
 struct err audit_put(struct txn *txn, const struct actor *who, const char *operation, struct str object, const json_t *details);
@@ -30,9 +33,13 @@ struct audit_event {
 };
 struct err audit_put_event(struct txn *txn, const struct audit_event *event);
 
-/* What a commit to a table changes, in few words, for the details: which snapshots, schemas and refs, which properties by name. */
-json_t *audit_of_updates(const json_t *updates); /* NULL: no memory */
-/* An object of the keys of properties: {"properties": [names]}. */
+/* What a commit to a table changes, in few words, for the details: which snapshots, schemas and refs, which properties by name. How many updates there were of each
+ * action ("actions") is always told, so that nothing is hidden behind long names; the rest as far as bytes_max goes. The updates are such as were applied: their actions are known ones.
+ * NULL: no memory. */
+json_t *audit_of_updates(const json_t *updates, size_t bytes_max);
+/* The keys of properties: {"properties": [names]}, with how many are "more". NULL: no memory. */
 json_t *audit_of_properties(const json_t *properties);
+/* The same of several such, and of lists of names, each under its name in an object. */
+json_t *audit_of_lists(const json_t *lists);
 
 #endif

@@ -175,10 +175,12 @@ static struct err take(struct plan *plan, const json_t *properties, const json_t
 /* Of properties the names, of the storage its places: the row itself holds values, and they may be anybody's secrets. */
 static struct err audit(struct txn *txn, const struct plan *plan, const char *operation)
 {
-    CLEANUP(json_freep) json_t *details = audit_of_properties(plan->properties);
-    json_t *places = json_deep_copy(json_object_get(plan->storage, "allowedLocations"));
+    const json_t *places = json_object_get(plan->storage, "allowedLocations");
+    CLEANUP(json_freep)
+    json_t *lists = json_pack("{s:O, s:O}", "properties", plan->properties, "allowed-locations", places);
+    CLEANUP(json_freep) json_t *details = audit_of_lists(lists);
 
-    if (!details || json_object_set_new(details, "allowed-locations", places) != 0
+    if (!lists || !details
         || json_object_set_new(details, "base-location", json_of_str(plan->base_location)) != 0
         || json_object_set_new(details, "version", json_integer((json_int_t)plan->made.version)) != 0)
         return no_memory();

@@ -143,6 +143,7 @@ static struct err create_fn(struct txn *txn, void *arg)
     TRY(entity_put(txn, SPACE_NAMESPACES, key, json));
     TRY(put_id(txn, id, key));
     CLEANUP(json_freep) json_t *details = audit_of_properties(plan->properties);
+    if (!details) return no_memory();
     return audit_put(txn, plan->who, "CreateNamespace", printed(plan->path, plan->arena), details);
 }
 
@@ -299,7 +300,9 @@ static struct err properties_fn(struct txn *txn, void *arg)
     if (!answer || !json_defer(plan->arena, answer)) return no_memory();
     plan->ret = answer;
     TRY(entity_put(txn, SPACE_NAMESPACES, key, row.json));
-    return audit_put(txn, plan->who, "UpdateNamespaceProperties", printed(plan->path, plan->arena), answer);
+    CLEANUP(json_freep) json_t *details = audit_of_lists(answer);
+    if (!details) return no_memory();
+    return audit_put(txn, plan->who, "UpdateNamespaceProperties", printed(plan->path, plan->arena), details);
 }
 
 struct err ns_set_properties(struct store *s, struct str catalog, const struct ns_path *path,

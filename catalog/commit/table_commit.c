@@ -132,7 +132,8 @@ static struct err tell(struct commit_plan *plan, struct target *t)
         if (&plan->targets[plan->target_of[i]] == t)
             (void)json_array_extend(updates, (json_t *)plan->changes[i].updates);
     }
-    json_t *details = audit_of_updates(updates);
+    const size_t share = LIMIT_AUDIT_TXN / plan->target_count;
+    json_t *details = audit_of_updates(updates, share < LIMIT_AUDIT_TOLD ? share : LIMIT_AUDIT_TOLD);
     t->write.details = details;
     return details && json_defer(plan->arena, details) ? OK : no_memory();
 }
