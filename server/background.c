@@ -15,8 +15,8 @@ enum { PAUSE_MS = 1000, SWEEP_MS = 600000 };
 
 struct background {
     struct background_options options;
-    struct audit_sweep sweep; /* the thread's own, as is */
-    uint64_t next_sweep_ms;
+    struct audit_sweep sweep;              /* the thread's own, as is */
+    uint64_t next_write_ms, next_sweep_ms; /* of the audit log */
     pthread_t thread;
     struct mutex lock;
     struct cond stop;
@@ -55,9 +55,12 @@ static struct err delete_files(struct background *b, bool *ret_more)
     return maintain_delete_step(b->options.maintain, ret_more);
 }
 
+/* Other jobs may have more to do and be called again at once: a flush of refusals each time would be what the log is to spare. */
 static struct err write_audit(struct background *b, bool *ret_more)
 {
     *ret_more = false;
+    if (clock_mono_ms() < b->next_write_ms) return OK;
+    b->next_write_ms = clock_mono_ms() + PAUSE_MS;
     return audit_log_flush(b->options.audit);
 }
 
