@@ -217,18 +217,27 @@ static void log_request(const struct s3_request *req)
         STRF("why", req->failure[0] ? req->failure : NULL));
 }
 
-/* Who was refused, and on what: the principal, or the key that was claimed. Strangers without a key leave nothing; what succeeded leaves nothing either. */
+/* Whose key was claimed. An unknown one is not kept: it is any text, perhaps a secret that was put in the wrong place, or the name of somebody else. */
+static struct str claimed_by(const struct s3_request *req)
+{
+    const struct directory *d = iam_directory(req->options->iam, req->arena);
+    struct secrets secrets;
+    const struct principal *p = d ? directory_find_key(d, req->auth.access_key, &secrets) : NULL;
+
+    return p ? principal_name(p) : STR("-");
+}
+
+/* Who was refused, and on what: the principal, or whose key was claimed. Strangers without a key leave nothing; what succeeded leaves nothing either. */
 static void audit_refusal(const struct s3_request *req)
 {
     const struct caller *who = &req->auth.caller;
     const int status = http_status(req->http);
-    const struct str claimed = req->auth.access_key.len ? req->auth.access_key : STR_NONE;
 
-    if ((status != 401 && status != 403) || (!who->principal && !claimed.len)) return;
+    if ((status != 401 && status != 403) || (!who->principal && !req->auth.access_key.len)) return;
     audit_log_add(
         req->options->audit,
         &(struct audit_event){
-            .who = { .principal = who->principal ? principal_name(who->principal) : claimed,
+            .who = { .principal = who->principal ? principal_name(who->principal) : claimed_by(req),
                      .request_id = str_from_z(req->http->id),
                      .address = req->http->peer,
                      .roles = caller_roles(who, req->arena) },

@@ -132,6 +132,19 @@ def test_a_refusal_at_the_s3_door_is_there_too(admin, lake, name):
     assert found[0]["object"] == f"lakehouse/{name}/x"
 
 
+def test_bug_an_unknown_key_at_the_s3_door_was_told_as_who_it_was(admin, lake, name):
+    """It is any text: a secret put in the wrong place, or a name that makes it look like somebody else."""
+    secret, known = "A-SECRET-IN-THE-WRONG-PLACE", somebody(lake)
+    for key in (secret, "root", known[0][0]):
+        s3 = boto3.client("s3", endpoint_url=lake.url, aws_access_key_id=key, aws_secret_access_key="wrong", region_name="us-east-1",
+                          config=botocore.config.Config(retries={"max_attempts": 1}, s3={"addressing_style": "path"}))
+        with pytest.raises(botocore.exceptions.ClientError):
+            s3.get_object(Bucket="lakehouse", Key=name)
+    found = wait_for(lambda: sum(e.get("count", 1) for e in events(admin, object=f"lakehouse/{name}", outcome="denied")) == 3 and events(admin, object=f"lakehouse/{name}"), 20, "the refusals")
+    assert {e["principal"] for e in found} == {"-", known[2]}
+    assert secret not in json.dumps(events(admin, pageSize=1000))
+
+
 def test_a_flood_of_refusals_is_a_handful_of_rows(admin, rest, lake, name):
     """Also while the background has other work, and so does not sleep between its rounds: it has 30 tables to look into again and again."""
     rest.ok("POST", "/namespaces", json={"namespace": [name]})
