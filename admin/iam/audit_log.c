@@ -88,14 +88,14 @@ static bool is_alike(const struct entry *entry, uint64_t alike, const struct str
     return true;
 }
 
-/* The entry of such events, or a free place; NULL: there is none. */
+/* The entry of such events, or a free place: half of them are. */
 static struct entry *find_locked(struct audit_log *log, uint64_t alike, const struct str texts[TEXT_COUNT],
                                  int status)
 {
     size_t i = alike % PLACES;
 
     while (log->places[i].count && !is_alike(&log->places[i], alike, texts, status)) i = (i + 1) % PLACES;
-    return log->places[i].count || log->used < LIMIT_AUDIT_EVENTS ? &log->places[i] : NULL;
+    return &log->places[i];
 }
 
 static void fill(struct entry *entry, uint64_t alike, const struct str texts[TEXT_COUNT], int status)
@@ -112,26 +112,37 @@ static void fill(struct entry *entry, uint64_t alike, const struct str texts[TEX
     }
 }
 
+/* One more of such events, if there are any or there is room for less than `most` kinds. */
+static bool count_locked(struct audit_log *log, const struct str texts[TEXT_COUNT], int status, size_t most)
+{
+    const uint64_t alike = alike_of(texts, status);
+    struct entry *entry = find_locked(log, alike, texts, status);
+
+    if (!entry->count) {
+        if (log->used >= most) return false;
+        fill(entry, alike, texts, status);
+        log->used++;
+    }
+    entry->count++;
+    entry->last_ms = clock_now_ms();
+    return true;
+}
+
 void audit_log_add(struct audit_log *log, const struct audit_event *event)
 {
     struct str texts[TEXT_COUNT];
 
     if (!log) return;
     texts_of(event, texts);
-    const uint64_t alike = alike_of(texts, event->status);
     mutex_lock(&log->lock);
-    struct entry *entry = find_locked(log, alike, texts, event->status);
-    if (entry) {
-        if (entry->count++ == 0) {
-            fill(entry, alike, texts, event->status);
-            log->used++;
-        }
-        entry->last_ms = clock_now_ms();
-    } else {
-        log->lost++;
+    bool is_kept = count_locked(log, texts, event->status, LIMIT_AUDIT_EVENTS / 2);
+    if (!is_kept) {
+        texts[OBJECT] = texts[CATALOG] = STR("*");
+        is_kept = count_locked(log, texts, event->status, LIMIT_AUDIT_EVENTS);
     }
+    log->lost += !is_kept;
     mutex_unlock(&log->lock);
-    if (!entry) METRIC_ADD(audit_events_lost, 1);
+    if (!is_kept) METRIC_ADD(audit_events_lost, 1);
 }
 
 /* ---- writing ---- */

@@ -2,7 +2,8 @@
  * audit_log.h - what was refused, and what only read: gathered in memory, written behind.
  *
  * A flood of refused requests must not become a flood of rows, of flushes, or of memory. So events that are alike (principal, operation, object, outcome, status) are
- * one with a count, at most LIMIT_AUDIT_EVENTS are kept between two writings, and all of them are written in one transaction; what did not fit is counted, and the count is written. A crash loses at
+ * one with a count, at most LIMIT_AUDIT_EVENTS are kept between two writings, and all of them are written in one transaction; what did not fit is counted, and the count is written. What was asked for is anybody's to
+ * choose, also a stranger's: so when half of the room is taken, new kinds are told without it (object and catalog are "*"), and who asks for many names crowds out names alone, not what others did. A crash loses at
  * most what was gathered since the last writing, a second ago; changes are never here (catalog/commit/audit.h).
  *
  * Threads: any.
