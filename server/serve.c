@@ -368,6 +368,18 @@ static struct err open_iceberg(struct server *s, uint16_t s3_port)
     return iceberg_new(&o, &s->iceberg);
 }
 
+static struct err open_maintenance_edge(struct server *s)
+{
+    const struct maintenance_options o = {
+        .store = &s->store,
+        .iam = s->iam,
+        .maintain = s->maintain,
+        .audit = s->audit,
+        .audit_reads = s->config->audit_reads,
+    };
+    return maintenance_new(&o, &s->maintenance);
+}
+
 static struct err open_front(struct server *s, int which, const struct http_app *api)
 {
     const struct front_options o = {
@@ -414,7 +426,7 @@ static struct err open_edges(struct server *s)
     TRY(open_front(s, FRONT_S3, s3_app(s->s3)));
     TRY(listen_on(s, "s3", &s->config->s3_address, FRONT_S3, &s3_port));
     TRY(open_iceberg(s, s3_port));
-    TRY(maintenance_new(&s->store, s->iam, s->maintain, &s->maintenance));
+    TRY(open_maintenance_edge(s));
     const struct manage_options m = {
         .store = &s->store, .iam = s->iam, .audit = s->audit, .audit_reads = s->config->audit_reads
     };

@@ -11,18 +11,18 @@ static struct str outcome_of(int status)
 }
 
 /* A change that succeeded has its row already. */
-static bool is_wanted(const struct http_request *http, int status, bool has_reads)
+static bool is_wanted(const struct http_request *http, int status, const struct api_audited *what)
 {
     const bool is_read = http->method == HTTP_GET || http->method == HTTP_HEAD;
 
-    return status >= 400 || (is_read && has_reads);
+    return status >= 400 || what->is_act || (is_read && what->has_reads);
 }
 
 void api_audit(struct audit_log *log, const struct http_request *http, const struct api_audited *what)
 {
     const int status = http_status(http);
 
-    if (!is_wanted(http, status, what->has_reads)) return;
+    if (!is_wanted(http, status, what)) return;
     audit_log_add(
         log,
         &(struct audit_event){ .who = *what->who,

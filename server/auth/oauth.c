@@ -134,11 +134,20 @@ static const struct principal *find_client(const struct directory *d, struct str
     return p && is_right ? p : NULL;
 }
 
+/* A login: whose, and in which scope the token will be. */
+struct login {
+    const struct principal *principal;
+    const struct principal *claimed; /* whose client id it is */
+    struct str scope;
+};
+
 static struct err log_in(const struct directory *d, const struct credentials *c,
-                         const struct http_request *req, const struct principal **ret)
+                         const struct http_request *req, struct login *ret)
 {
     struct arena *arena = req->arena;
+    struct secrets unused;
 
+    ret->claimed = directory_find_key(d, c->id, &unused);
     TRY(login_may_try(c->id, req->peer));
     const struct principal *p = find_client(d, c->id, c->secret);
 
@@ -150,17 +159,11 @@ static struct err log_in(const struct directory *d, const struct credentials *c,
         login_failed(c->id, req->peer);
         return FAIL(ERR_BAD_CLIENT, err_text(ERR_BAD_CLIENT));
     }
-    *ret = p;
+    ret->principal = ret->claimed = p;
     return OK;
 }
 
 /* ---- grants ---- */
-
-/* A login: whose, and in which scope the token will be. */
-struct login {
-    const struct principal *principal;
-    struct str scope;
-};
 
 /* The new token is no wider than the one that it is for (reliability.md D20): that one's scope stays, unless less is asked for. */
 static struct err exchange(const struct iam *iam, const struct form *f, struct arena *arena,
@@ -176,7 +179,7 @@ static struct err exchange(const struct iam *iam, const struct form *f, struct a
         return FAIL(ERR_INVALID, "subject_token_type must be " TYPE_ACCESS_TOKEN);
     TRY(token_check(iam, form_get(f, "subject_token"), arena, &old, &scope));
     TRY(token_scope_check(&old, wanted));
-    ret->principal = old.principal;
+    ret->principal = ret->claimed = old.principal;
     ret->scope = token_scope_is_limited(wanted) || !token_scope_is_limited(scope) ? wanted : scope;
     return OK;
 }
@@ -194,7 +197,7 @@ static struct err grant(const struct iam *iam, const struct http_request *req, c
         return FAIL(ERR_BAD_GRANT, "grant_type must be client_credentials or " GRANT_EXCHANGE);
     TRY(read_credentials(req, f, &c));
     ret->scope = form_get(f, "scope");
-    if (c.are_given) return log_in(d, &c, req, &ret->principal);
+    if (c.are_given) return log_in(d, &c, req, ret);
     if (str_is(type, GRANT_EXCHANGE)) return exchange(iam, f, req->arena, ret);
     return FAIL(ERR_BAD_CLIENT, err_text(ERR_BAD_CLIENT));
 }
@@ -245,32 +248,34 @@ static struct err print_token(struct str token, int64_t ttl_s, struct str scope,
 }
 
 static struct err issue(const struct iam *iam, const struct http_request *req, struct str text, int64_t ttl_s,
-                        struct str *ret_body)
+                        struct oauth_answer *ret)
 {
     struct form *f = arena_new_of(req->arena, struct form);
-    struct login login;
+    struct login login = { .claimed = NULL };
     struct str token;
 
     if (!f) return no_memory();
     TRY(read_form(text, req->arena, f));
     TRY(check_scope(form_get(f, "scope")));
-    TRY(grant(iam, req, f, &login));
+    const struct err e = grant(iam, req, f, &login);
+    ret->principal = login.claimed;
+    TRY(e);
     TRY(token_issue(iam, login.principal, ttl_s, login.scope, req->arena, &token));
-    return print_token(token, ttl_s, login.scope, req->arena, ret_body);
+    return print_token(token, ttl_s, login.scope, req->arena, &ret->body);
 }
 
 struct err oauth_token(const struct iam *iam, struct http_request *req, struct str form, int64_t ttl_s,
-                       int *ret_status, struct str *ret_body)
+                       struct oauth_answer *ret)
 {
-    const struct err e = issue(iam, req, form, ttl_s, ret_body);
+    *ret = (struct oauth_answer){ .status = 200 };
+    const struct err e = issue(iam, req, form, ttl_s, ret);
 
-    *ret_status = 200;
     if (e.code == ERR_OK) return OK;
     for (size_t i = 0; i < sizeof(oauth_errors) / sizeof(oauth_errors[0]); i++) {
         if (oauth_errors[i].code != e.code) continue;
-        *ret_status = oauth_errors[i].status;
+        ret->status = oauth_errors[i].status;
         return print(json_pack("{s:s, s:s}", "error", oauth_errors[i].error, "error_description", e.why),
-                     req->arena, ret_body);
+                     req->arena, &ret->body);
     }
     return e;
 }

@@ -24,11 +24,11 @@ static struct answer ask(const char *headers, const char *form)
 {
     struct http_request *req = request("POST", "/v1/oauth/tokens",
                                        arena_printf(arena, "host:h\n%s", headers).data);
-    struct answer a = { 0 };
-    struct str body;
+    struct oauth_answer got;
 
-    CHECK_OK(oauth_token(options.iam, req, str_from_z(form), 3600, &a.status, &body));
-    CHECK_OK(json_parse(body, &a.body));
+    CHECK_OK(oauth_token(options.iam, req, str_from_z(form), 3600, &got));
+    struct answer a = { .status = got.status };
+    CHECK_OK(json_parse(got.body, &a.body));
     return a;
 }
 

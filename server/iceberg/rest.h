@@ -26,6 +26,8 @@ struct rest_request {
     struct str table; /* or view */
     struct table_ident subject;  /* the table that the answer is about: of the path, or of the body */
     struct securable_path path;  /* to what the row's privilege is wanted on */
+    struct table_ident asked;    /* the last thing that a privilege was wanted on: what a refusal is about */
+    bool is_act;                 /* it does something that leaves no audit row of its own (api_audit.h) */
     bool is_keys_wanted;         /* credentials are what was asked for, whatever the header says */
     struct err outcome;
     char why[512];

@@ -91,6 +91,7 @@ static struct err need_in(struct rest_request *req, struct rows *view, enum priv
 {
     bool is_seen = false;
 
+    req->asked = *what;
     TRY(find(req, view, what, path));
     const struct err e = rights_check(&req->caller, p, path);
     if (e.code == ERR_OK) return OK;

@@ -76,14 +76,14 @@ struct err rest_config(struct rest_request *req)
 
 struct err rest_token(struct rest_request *req)
 {
-    struct str body;
-    int status;
+    struct oauth_answer a;
 
-    TRY(oauth_token(req->options->iam, req->http, buf_view(req->text), req->options->token_ttl_s, &status,
-                    &body));
+    TRY(oauth_token(req->options->iam, req->http, buf_view(req->text), req->options->token_ttl_s, &a));
+    if (a.principal) req->actor.principal = principal_name(a.principal);
+    req->is_act = true;
     http_set(req->http, "Cache-Control", STR("no-store"));
-    if (status == 429) http_set(req->http, "Retry-After", STR("60"));
-    if (status == 401) http_set(req->http, "WWW-Authenticate", STR("Basic realm=\"firn\""));
-    rest_answer_text(req, status, body);
+    if (a.status == 429) http_set(req->http, "Retry-After", STR("60"));
+    if (a.status == 401) http_set(req->http, "WWW-Authenticate", STR("Basic realm=\"firn\""));
+    rest_answer_text(req, a.status, a.body);
     return OK;
 }

@@ -129,12 +129,15 @@ static void on_end(struct http_request *http)
     if (e.code != ERR_OK) rest_answer_error(request_of(http), e);
 }
 
-/* What the path names; what only a body names is in the row of a change. */
+/* What the body names as the answer's table; else what a privilege was wanted on; else what the path names. */
 static struct str object_of(const struct rest_request *req)
 {
-    if (req->table.len)
-        return table_ident_print(&(struct table_ident){ .ns = req->ns, .name = req->table }, req->arena);
-    return req->ns.count ? ns_path_print(&req->ns, req->arena) : STR_NONE;
+    struct table_ident t = { .ns = req->ns, .name = req->table };
+
+    if (req->asked.ns.count) t = req->asked;
+    if (req->subject.name.len) t = req->subject;
+    if (t.name.len) return table_ident_print(&t, req->arena);
+    return t.ns.count ? ns_path_print(&t.ns, req->arena) : STR_NONE;
 }
 
 static void on_done(struct http_request *http)
@@ -146,7 +149,8 @@ static void on_done(struct http_request *http)
               &(struct api_audited){ .who = &req->actor,
                                      .operation = req->op ? req->op->name : NULL,
                                      .object = object_of(req),
-                                     .has_reads = req->options->audit_reads });
+                                     .has_reads = req->options->audit_reads,
+                                     .is_act = req->is_act });
     const struct iceberg *i = http_context(http);
     size_t count;
     op_metrics_count(i->metrics, req->op ? (size_t)(req->op - rest_ops(&count)) : SIZE_MAX, http);

@@ -211,6 +211,7 @@ struct err rest_create_table(struct rest_request *req)
     TRY(table_create(req->options->store, req->prefix, &req->ns, req->body, is_staged, &req->actor,
                      req->arena, &info));
     req->subject.name = json_str(json_object_get(req->body, "name"));
+    req->is_act = is_staged; /* nothing is written, but keys may be given */
     if (is_staged) return rest_answer_table(req, 200, &info);
     return rest_answer_changed(req, &info);
 }

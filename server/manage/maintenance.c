@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "admin/iam/rights.h"
+#include "server/api/api_audit.h"
 #include "server/auth/bearer.h"
 #include "server/http/op_metrics.h"
 #include "storage/base/clock.h"
@@ -21,9 +22,7 @@
 enum { PARTS = 7, CATALOG_PART = 4, NOUN_PART = 6 }; /* api firn v1 catalogs NAME maintenance NOUN */
 
 struct maintenance {
-    struct store *store;
-    const struct iam *iam;
-    struct maintain *maintain;
+    struct maintenance_options options;
     struct http_app app;
     struct op_metrics *metrics;
 };
@@ -33,6 +32,7 @@ struct request {
     struct maintenance *edge;
     const struct operation *operation;
     struct caller caller;
+    struct actor actor;
     struct maintain_scope scope;
     struct buf text;
     json_t *body; /* of a POST, or made of the query */
@@ -45,7 +45,7 @@ typedef struct err operation_fn(struct request *req);
 static operation_fn run_expire, run_orphans_report, run_orphans, run_status;
 
 static const struct operation {
-    const char *name; /* in metrics */
+    const char *name; /* in metrics and the audit log */
     enum http_method method;
     const char *noun;
     enum privilege privilege; /* on the table, or on the namespace or catalog whose tables are meant */
@@ -155,7 +155,10 @@ static struct err find_operation(struct request *req)
 static struct err head(struct request *req)
 {
     TRY(find_operation(req));
-    TRY(bearer_verify(req->edge->iam, req->http, &req->caller));
+    req->actor.catalog = req->scope.catalog;
+    TRY(bearer_verify(req->edge->options.iam, req->http, &req->caller));
+    if (req->caller.principal) req->actor.principal = principal_name(req->caller.principal);
+    req->actor.roles = caller_roles(&req->caller, req->http->arena);
     if (req->http->has_content_length && req->http->content_length > LIMIT_MAINTENANCE_BODY)
         return FAIL(ERR_TOO_LARGE, "the request body is too large");
     return OK;
@@ -180,6 +183,9 @@ static void on_head(struct http_request *http)
     }
     req->http = http;
     req->edge = http_context(http);
+    req->actor = (struct actor){ .principal = STR("-"),
+                                 .request_id = str_from_z(http->id),
+                                 .address = http->peer };
     buf_init(&req->text, LIMIT_MAINTENANCE_BODY);
     http->state = req;
     const struct err e = head(req);
@@ -293,7 +299,7 @@ static struct err authorize(struct request *req)
     const enum privilege seeing = req->scope.table.len ? PRIV_TABLE_LIST : PRIV_NAMESPACE_LIST;
     struct securable_path path, catalog;
 
-    TRY(view_open(req->edge->store->meta, &view));
+    TRY(view_open(req->edge->options.store->meta, &view));
     TRY(securable_find(view, &name, req->http->arena, &path));
     catalog = path;
     catalog.count = 1;
@@ -309,17 +315,12 @@ static struct err authorize(struct request *req)
 
 static struct err run_expire(struct request *req)
 {
-    const struct actor who = {
-        .principal = req->caller.principal ? principal_name(req->caller.principal) : STR("-"),
-        .request_id = str_from_z(req->http->id),
-        .address = req->http->peer,
-    };
-    struct maintain_expire_request expire = { .who = &who };
+    struct maintain_expire_request expire = { .who = &req->actor };
 
     TRY(read_number(req->body, "older-than-ms", &expire.older_than_ms));
     TRY(read_number(req->body, "keep", &expire.keep));
     TRY(json_want_bool(req->body, "dry-run", &expire.is_dry_run));
-    return maintain_expire(req->edge->maintain, &req->scope, &expire, req->http->arena, &req->answer);
+    return maintain_expire(req->edge->options.maintain, &req->scope, &expire, req->http->arena, &req->answer);
 }
 
 static struct err orphans(struct request *req, bool removes)
@@ -327,8 +328,8 @@ static struct err orphans(struct request *req, bool removes)
     int64_t older_than_ms;
 
     TRY(read_number(req->body, "older-than-ms", &older_than_ms));
-    return maintain_orphans(req->edge->maintain, &req->scope, older_than_ms, removes, req->http->arena,
-                            &req->answer);
+    return maintain_orphans(req->edge->options.maintain, &req->scope, older_than_ms, removes,
+                            req->http->arena, &req->answer);
 }
 
 static struct err run_orphans_report(struct request *req)
@@ -346,7 +347,7 @@ static struct err run_orphans(struct request *req)
 
 static struct err run_status(struct request *req)
 {
-    return maintain_status(req->edge->maintain, &req->scope, req->http->arena, &req->answer);
+    return maintain_status(req->edge->options.maintain, &req->scope, req->http->arena, &req->answer);
 }
 
 static void work(struct http_request *http)
@@ -374,12 +375,28 @@ static void on_end(struct http_request *http)
     if (e.code != ERR_OK) answer_error(http->state, e);
 }
 
+/* The table, the namespace whose tables are meant, or nothing: all of the catalog's. */
+static struct str object_of(const struct request *req)
+{
+    const struct table_ident t = { .ns = req->scope.ns, .name = req->scope.table };
+
+    if (t.name.len) return table_ident_print(&t, req->http->arena);
+    return t.ns.count ? ns_path_print(&t.ns, req->http->arena) : STR_NONE;
+}
+
 static void on_done(struct http_request *http)
 {
     const struct request *req = http->state;
     const int status = http_status(http);
 
     if (!req) return;
+    /* Files that are deleted by hand have no transaction with a row of its own; a commit that an expiry makes has. */
+    api_audit(req->edge->options.audit, http,
+              &(struct api_audited){ .who = &req->actor,
+                                     .operation = req->operation ? req->operation->name : NULL,
+                                     .object = object_of(req),
+                                     .has_reads = req->edge->options.audit_reads,
+                                     .is_act = http->method == HTTP_POST });
     op_metrics_count(req->edge->metrics, req->operation ? (size_t)(req->operation - operations) : SIZE_MAX,
                      http);
     LOG_AT(status >= 500 && status != 503 ? LOG_LEVEL_WARN : LOG_LEVEL_DEBUG, "maintenance request",
@@ -394,15 +411,12 @@ static const char *operation_name(size_t i)
     return operations[i].name;
 }
 
-struct err maintenance_new(struct store *s, const struct iam *iam, struct maintain *m,
-                           struct maintenance **ret)
+struct err maintenance_new(const struct maintenance_options *options, struct maintenance **ret)
 {
     struct maintenance *edge = calloc(1, sizeof(*edge));
 
     if (!edge) return no_memory();
-    edge->store = s;
-    edge->iam = iam;
-    edge->maintain = m;
+    edge->options = *options;
     edge->app = (struct http_app){
         .context = edge,
         .head = on_head,

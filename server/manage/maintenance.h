@@ -12,12 +12,21 @@
 #ifndef SERVER_MANAGE_MAINTENANCE_H
 #define SERVER_MANAGE_MAINTENANCE_H
 
+#include "admin/iam/audit_log.h"
 #include "admin/iam/iam.h"
 #include "catalog/maintain/maintain.h"
 #include "server/http/http.h"
 
+struct maintenance_options {
+    struct store *store;
+    const struct iam *iam;
+    struct maintain *maintain;
+    struct audit_log *audit;
+    bool audit_reads;
+};
+
 struct maintenance;
-struct err maintenance_new(struct store *s, const struct iam *iam, struct maintain *m, struct maintenance **ret); /* all outlive it */
+struct err maintenance_new(const struct maintenance_options *options, struct maintenance **ret); /* options are copied, what they point to outlives it */
 struct maintenance *maintenance_free(struct maintenance *m); /* NULL is fine; returns NULL */
 
 /* Is it a request of these? Then it is to be handed over to maintenance_app. */

@@ -121,6 +121,45 @@ def test_refusals_and_reads_are_there_a_moment_later(admin, rest, lake, name):
     assert one(admin, principal="root", operation="LoadTable", object=f"{name}.t")["outcome"] == "ok"
 
 
+def test_a_refusal_names_what_the_body_named(admin, rest, lake, name):
+    rest.ok("POST", "/namespaces", json={"namespace": [name]})
+    rest.create(name, "t")
+    _, lister, who = somebody(lake, "TABLE_LIST", "NAMESPACE_LIST")
+    source, target = {"namespace": [name], "name": "t"}, {"namespace": [name], "name": "u"}
+    change = {"identifier": source, "requirements": [], "updates": [{"action": "set-properties", "updates": {"a": "1"}}]}
+    assert lister.call("POST", "/tables/rename", json={"source": source, "destination": target}).status_code == 403
+    assert lister.call("POST", "/namespaces", json={"namespace": [name, "inner"]}).status_code == 403
+    assert lister.call("POST", "/transactions/commit", json={"table-changes": [change]}).status_code == 403
+    for operation, about in (("RenameTable", f"{name}.t"), ("CreateNamespace", name), ("CommitTransaction", f"{name}.t")):
+        assert one(admin, principal=who, operation=operation)["object"] == about
+
+
+def test_maintenance_by_hand_leaves_rows(admin, rest, lake, name):
+    rest.ok("POST", "/namespaces", json={"namespace": [name]})
+    rest.create(name, "t")
+    base, where = "/api/firn/v1/catalogs/lakehouse/maintenance/", {"namespace": [name], "table": "t"}
+    _, lister, who = somebody(lake, "TABLE_LIST", namespace=name)
+    for noun, operation in (("orphans", "RemoveOrphans"), ("expire", "ExpireSnapshots")):
+        assert lister.raw("POST", base + noun, json=where).status_code == 403
+        refused = one(admin, principal=who, operation=operation)
+        assert (refused["outcome"], refused["object"], refused["catalog"], refused["roles"]) == ("denied", f"{name}.t", "lakehouse", who)
+        assert rest.raw("POST", base + noun, json=where).status_code == 200
+        done = one(admin, principal="root", operation=operation, object=f"{name}.t")
+        assert (done["outcome"], done["address"]) == ("ok", "127.0.0.1")
+
+
+def test_logins_are_told_by_whom_and_wrong_ones_by_whose_id_was_used(admin, lake):
+    credential, theirs, who = somebody(lake)
+    assert one(admin, principal=who, operation="GetToken")["outcome"] == "ok"
+    secret = "a-secret-put-in-the-wrong-place"
+    for client in (credential[0], secret):
+        assert theirs.ask_token({"grant_type": "client_credentials", "client_id": client, "client_secret": "wrong"}).status_code == 401
+    refused = one(admin, principal=who, operation="GetToken", outcome="denied")
+    assert refused["status"] == 401
+    assert wait_for(lambda: events(admin, principal="-", operation="GetToken"), 20, "the stranger")
+    assert secret not in json.dumps(events(admin, operation="GetToken", pageSize=1000))
+
+
 def test_a_refusal_at_the_s3_door_is_there_too(admin, lake, name):
     credential, _, who = somebody(lake)
     s3 = boto3.client("s3", endpoint_url=lake.url, aws_access_key_id=credential[0], aws_secret_access_key=credential[1], region_name="us-east-1",
@@ -159,9 +198,9 @@ def test_a_flood_of_refusals_is_a_handful_of_rows(admin, rest, lake, name):
             updates = [{"action": "set-properties", "updates": {"a": str(i)}}]
             rest.ok("POST", "/transactions/commit", json={"table-changes": [
                 {"identifier": {"namespace": [name], "name": table}, "requirements": [], "updates": updates} for table in names]})
-    wait_for(lambda: sum(e.get("count", 1) for e in events(admin, principal=who, pageSize=1000)) == 3000, 20, "all of them")
+    wait_for(lambda: sum(e.get("count", 1) for e in events(admin, principal=who, operation="DropNamespace", pageSize=1000)) == 3000, 20, "all of them")
     writings = time.monotonic() - begun + 2  # one a second, whatever else is done
-    assert len(events(admin, principal=who, pageSize=1000)) <= 2 * writings
+    assert len(events(admin, principal=who, operation="DropNamespace", pageSize=1000)) <= 2 * writings
 
 
 def test_d16_no_secret_is_in_any_row(admin, rest, lake, name):
@@ -207,5 +246,9 @@ def test_reads_are_left_out_where_the_setting_says_so(server_factory):
     rest.ok("GET", "/namespaces")
     rest.fails(404, "NoSuchNamespaceException", "GET", "/namespaces/none")
     admin = Admin(rest)
+    rest.ok("POST", "/namespaces", json={"namespace": ["n"]})
+    assert "session-token" in rest.call("POST", "/namespaces/n/tables", json={"name": "t", "schema": SCHEMA, "stage-create": True}, headers=DELEGATE).text
     one(admin, operation="LoadNamespace", outcome="not found")
     assert not events(admin, outcome="ok", operation="ListNamespaces")
+    assert one(admin, operation="CreateTable", outcome="ok")["object"] == "n.t", "keys were given"
+    assert one(admin, operation="GetToken", outcome="ok")["principal"] == "root"
