@@ -432,7 +432,7 @@ static struct err open_edges(struct server *s)
     };
     TRY(manage_new(&m, &s->manage));
     TRY(backup_job_new(&s->store, s->config->data, &s->backup_job));
-    TRY(backup_edge_new(s->iam, s->backup_job, &s->backup));
+    TRY(backup_edge_new(s->iam, s->backup_job, s->audit, &s->backup));
     TRY(open_front(s, FRONT_CATALOG, iceberg_app(s->iceberg)));
     TRY(listen_on(s, "catalog", &s->config->catalog_address, FRONT_CATALOG, NULL));
     if (s->config->status_address.count == 0) return OK;

@@ -9,6 +9,7 @@
 
 #include <stdlib.h>
 
+#include "server/api/api_audit.h"
 #include "server/auth/bearer.h"
 #include "storage/base/limits.h"
 #include "storage/base/log.h"
@@ -19,12 +20,15 @@
 struct backup_edge {
     const struct iam *iam;
     struct backup_job *job;
+    struct audit_log *audit;
     struct http_app app;
 };
 
 struct request {
     struct backup_edge *edge;
     struct buf text;
+    struct actor actor;
+    struct str directory; /* in the arena */
 };
 
 bool backup_edge_is_meant(const struct http_request *req)
@@ -85,11 +89,13 @@ static void answer_error(struct http_request *http, struct err e)
 
 /* ---- the request ---- */
 
-static struct err head(struct http_request *http, const struct backup_edge *edge)
+static struct err head(struct http_request *http, struct request *req)
 {
     struct caller caller = { 0 };
 
-    TRY(bearer_verify(edge->iam, http, &caller));
+    TRY(bearer_verify(req->edge->iam, http, &caller));
+    if (caller.principal) req->actor.principal = principal_name(caller.principal);
+    req->actor.roles = caller_roles(&caller, http->arena);
     if (!caller.principal || !principal_is_root(caller.principal))
         return FAIL(ERR_DENIED, "backups are root's alone");
     if (http->method != HTTP_GET && http->method != HTTP_POST)
@@ -113,9 +119,12 @@ static void on_head(struct http_request *http)
         return;
     }
     req->edge = http_context(http);
+    req->actor = (struct actor){ .principal = STR("-"),
+                                 .request_id = str_from_z(http->id),
+                                 .address = http->peer };
     buf_init(&req->text, LIMIT_MAINTENANCE_BODY);
     http->state = req;
-    const struct err e = head(http, req->edge);
+    const struct err e = head(http, req);
     if (e.code != ERR_OK) answer_error(http, e);
 }
 
@@ -128,7 +137,7 @@ static void on_data(struct http_request *http, struct str piece)
     if (e.code != ERR_OK) answer_error(http, e);
 }
 
-static struct err begin(struct request *req)
+static struct err begin(struct request *req, struct arena *arena)
 {
     CLEANUP(json_freep) json_t *body = NULL;
     struct str directory;
@@ -137,6 +146,7 @@ static struct err begin(struct request *req)
     if (!json_is_object(body)) return FAIL(ERR_INVALID, "the request body must be a JSON object");
     if (json_object_size(body) > 1) return FAIL(ERR_INVALID, "the only field is 'directory'");
     TRY(json_need_str(body, "directory", &directory));
+    req->directory = arena_str(arena, directory);
     return backup_job_start(req->edge->job, directory);
 }
 
@@ -144,7 +154,7 @@ static void on_end(struct http_request *http)
 {
     struct request *req = http->state;
     const bool is_post = http->method == HTTP_POST;
-    const struct err e = is_post ? begin(req) : OK;
+    const struct err e = is_post ? begin(req, http->arena) : OK;
 
     if (e.code != ERR_OK) {
         answer_error(http, e);
@@ -154,20 +164,31 @@ static void on_end(struct http_request *http)
     answer_json(http, is_post ? 202 : 200, status);
 }
 
+/* Who had the whole store copied, and where to, or was refused it. Asking how it stands is no read of data. */
 static void on_done(struct http_request *http)
 {
+    const struct request *req = http->state;
+
+    if (!req) return;
+    api_audit(req->edge->audit, http,
+              &(struct api_audited){ .who = &req->actor,
+                                     .operation = http->method == HTTP_POST ? "MakeBackup" : "BackupStatus",
+                                     .object = req->directory,
+                                     .is_act = http->method == HTTP_POST });
     LOG_DEBUG("backup request", STRF("id", http->id), I64("status", http_status(http)));
 }
 
 /* ---- the edge ---- */
 
-struct err backup_edge_new(const struct iam *iam, struct backup_job *job, struct backup_edge **ret)
+struct err backup_edge_new(const struct iam *iam, struct backup_job *job, struct audit_log *audit,
+                           struct backup_edge **ret)
 {
     struct backup_edge *edge = calloc(1, sizeof(*edge));
 
     if (!edge) return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
     edge->iam = iam;
     edge->job = job;
+    edge->audit = audit;
     edge->app = (struct http_app){
         .context = edge,
         .head = on_head,

@@ -9,12 +9,13 @@
 #ifndef SERVER_MANAGE_BACKUP_EDGE_H
 #define SERVER_MANAGE_BACKUP_EDGE_H
 
+#include "admin/iam/audit_log.h"
 #include "admin/iam/iam.h"
 #include "admin/store/backup_job.h"
 #include "server/http/http.h"
 
 struct backup_edge;
-struct err backup_edge_new(const struct iam *iam, struct backup_job *job, struct backup_edge **ret); /* both outlive it */
+struct err backup_edge_new(const struct iam *iam, struct backup_job *job, struct audit_log *audit, struct backup_edge **ret); /* all outlive it */
 struct backup_edge *backup_edge_free(struct backup_edge *edge); /* NULL is fine; returns NULL */
 
 /* Is it a request of these? Then it is to be handed over to backup_edge_app. */

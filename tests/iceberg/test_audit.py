@@ -148,6 +148,16 @@ def test_maintenance_by_hand_leaves_rows(admin, rest, lake, name):
         assert (done["outcome"], done["address"]) == ("ok", "127.0.0.1")
 
 
+def test_a_backup_by_hand_leaves_a_row(admin, reader, rest, tmp_path):
+    path, body = "/api/firn/v1/backup", {"directory": str(tmp_path / "b")}
+    assert reader.raw("POST", path, json=body).status_code == 403
+    assert one(admin, principal="reader", operation="MakeBackup")["outcome"] == "denied"
+    assert rest.raw("POST", path, json=body).status_code == 202
+    assert one(admin, principal="root", operation="MakeBackup", outcome="ok")["object"] == str(tmp_path / "b")
+    wait_for(lambda: rest.raw("GET", path).json()["state"] == "done", what="the backup")
+    assert not events(admin, operation="BackupStatus", outcome="ok")
+
+
 def test_logins_are_told_by_whom_and_wrong_ones_by_whose_id_was_used(admin, lake):
     credential, theirs, who = somebody(lake)
     assert one(admin, principal=who, operation="GetToken")["outcome"] == "ok"
