@@ -163,7 +163,8 @@ TEST(what_is_wrong_in_a_file_is_named_with_its_line)
           "line 2: setting 'segment-size' must be a size such as 64MiB, not 'lots'" },
         { "drain = 601", "line 1: setting 'drain' must be from 0 to 600, not '601'" },
         { "metrics = perhaps\r\n", "line 1: setting 'metrics' must be on or off, not 'perhaps'" },
-        { "log-level = loud", "line 1: setting 'log-level' must be one of error, warn, info, debug, not 'loud'" },
+        { "log-level = loud",
+          "line 1: setting 'log-level' must be one of error, warn, info, debug, not 'loud'" },
         { "\n\nlog-format=xml", "line 3: setting 'log-format' must be one of text, json, not 'xml'" },
         { "region = r\nmetrics\n", "line 2: 'metrics' is not of the form name = value" },
     };

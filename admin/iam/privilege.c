@@ -46,7 +46,7 @@ bool privilege_set_gives(struct privilege_set s, enum privilege p)
     if (p <= PRIV_NONE || p >= PRIV_COUNT) return false;
     if (privilege_set_has(s, p)) return true;
     for (const uint8_t *q = rows[p].included_in; *q; q++) {
-        if (privilege_set_has(s, (enum privilege)*q)) return true;
+        if (privilege_set_has(s, (enum privilege) * q)) return true;
     }
     return false;
 }

@@ -51,7 +51,8 @@ TEST(inclusion_is_complete)
                 if (privilege_set_gives(set_of((enum privilege)a), (enum privilege)b)
                     && privilege_set_gives(set_of((enum privilege)b), (enum privilege)c)
                     && !privilege_set_gives(set_of((enum privilege)a), (enum privilege)c))
-                    CHECK_STR(str_from_z(privilege_name((enum privilege)a)), str_from_z(privilege_name((enum privilege)c)));
+                    CHECK_STR(str_from_z(privilege_name((enum privilege)a)),
+                              str_from_z(privilege_name((enum privilege)c)));
             }
         }
     }
