@@ -11,6 +11,7 @@
 #define SKEW_WARN_MS                                                                                         \
     60000 /* S3 refuses from 15 minutes on; a clock that is a minute off is on its way there */
 #define FREE_WARN_PERCENT 10 /* of the disk */
+#define NAMESPACES_MAX 20    /* to look for a table in */
 
 enum state { STATE_OK, STATE_WARN, STATE_FAIL };
 
@@ -108,15 +109,96 @@ static void check_status(struct doctor *d)
     else tell(d, STATE_OK, "disk", "has room");
 }
 
-static void check_catalog(struct doctor *d)
+static bool check_catalog(struct doctor *d)
 {
     struct str name;
     const struct err e = catalog_name(d->cli, &name);
 
-    if (e.code == ERR_INVALID_ARGUMENT) tell(d, STATE_WARN, "catalog", e.why); /* there are several */
-    else
-        (void)judge(d, "catalog", e,
-                    e.code == ERR_OK ? arena_printf(d->cli->arena, "%.*s", STR_ARG(name)).data : "");
+    if (e.code != ERR_INVALID_ARGUMENT)
+        return judge(d, "catalog", e,
+                     e.code == ERR_OK ? arena_printf(d->cli->arena, "%.*s", STR_ARG(name)).data : "");
+    tell(d, STATE_WARN, "catalog", e.why); /* there are several */
+    return false;
+}
+
+/* ---- would its clients find their files ---- */
+
+static struct err get_below(struct cli *cli, struct str path, const char *behind, json_t **ret)
+{
+    const struct str whole = arena_join(cli->arena, path, str_from_z(behind));
+
+    return whole.data ? catalog_call(cli, "GET", whole, NULL, ret)
+                      : FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
+}
+
+static struct err first_of_namespace(struct cli *cli, const json_t *levels, struct str ns,
+                                     struct str *ret_word)
+{
+    CLEANUP(json_freep) json_t *page = NULL;
+    struct str path;
+
+    TRY(catalog_namespace_path(cli, ns.data, &path));
+    TRY(get_below(cli, path, "/tables?pageSize=1&pageToken=", &page));
+    const json_t *ident = json_array_get(json_object_get(page, "identifiers"), 0);
+    if (ident) *ret_word = ident_print(levels, json_str(json_object_get(ident, "name")), cli->arena);
+    return OK;
+}
+
+/* Any table will do; it is looked for in so many namespaces, outer ones first. *ret_word is empty if none has one. */
+static struct err first_table(struct cli *cli, struct str *ret_word)
+{
+    CLEANUP(json_freep) json_t *namespaces = json_array(); /* grows behind while we go */
+    struct ident parent;
+
+    *ret_word = STR_NONE;
+    TRY(catalog_walk(cli, NULL, false, namespaces));
+    for (size_t i = 0; i < json_array_size(namespaces) && i < NAMESPACES_MAX; i++) {
+        const json_t *levels = json_array_get(namespaces, i);
+        const struct str ns = ident_print(levels, STR_NONE, cli->arena);
+        if (!ns.data) return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
+        TRY(first_of_namespace(cli, levels, ns, ret_word));
+        if (ret_word->len) return OK;
+        TRY(ident_parse(ns, cli->arena, &parent));
+        TRY(catalog_walk(cli, &parent, false, namespaces));
+    }
+    return OK;
+}
+
+/* Where clients are told to find the files of a table, as the server tells those who reach it by our address. */
+static struct err told_address(struct cli *cli, struct str word, struct str *ret)
+{
+    CLEANUP(json_freep) json_t *loaded = NULL;
+    struct str path;
+
+    TRY(catalog_table_path(cli, word.data, &path));
+    TRY(get_below(cli, path, "?snapshots=refs", &loaded));
+    *ret = arena_str(cli->arena, json_str(json_object_get(json_object_get(loaded, "config"), "s3.endpoint")));
+    return OK;
+}
+
+static struct err try_address(struct cli *cli, struct str url)
+{
+    struct request request = { .method = "GET", .url = arena_join(cli->arena, url, STR("/health/ready")) };
+    struct reply reply = { .status = 0 };
+    const struct err e = client_send(cli->client, &request, cli->arena, &reply);
+
+    if (e.code == ERR_OK && reply.status == 200) return OK;
+    return err_fail(
+        e.code == ERR_OK ? ERR_UNAVAILABLE : e.code,
+        "the catalog tells clients that files are at %.*s, and %s: set s3-endpoint or s3-endpoint-map of the server",
+        STR_ARG(url), e.code == ERR_OK ? "no Firn that is ready answers there" : e.why);
+}
+
+static void check_files(struct doctor *d)
+{
+    struct str word, url = STR_NONE;
+
+    struct err e = first_table(d->cli, &word);
+    if (e.code == ERR_OK && word.len) e = told_address(d->cli, word, &url);
+    if (e.code == ERR_OK && url.len) e = try_address(d->cli, url);
+    if (e.code == ERR_OK && !url.len)
+        tell(d, STATE_OK, "files", "there is no table to ask for their address");
+    else (void)judge(d, "files", e, arena_printf(d->cli->arena, "clients are told %.*s", STR_ARG(url)).data);
 }
 
 struct err verb_doctor(struct cli *cli)
@@ -135,7 +217,7 @@ struct err verb_doctor(struct cli *cli)
         (void)judge(&d, "s3 credential", s3_call(cli, "GET", STR("/"), &body), "is accepted");
     if (has_catalog && has_credential) {
         check_status(&d);
-        check_catalog(&d);
+        if (check_catalog(&d)) check_files(&d);
     }
     TRY(cli_print_rows(cli, columns, rows));
     return d.worst;

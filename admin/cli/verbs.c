@@ -24,8 +24,8 @@ static const char grant_note[] =
     "KIND is catalog, namespace, table or view. ROLE is a role of principals (firn role). Privileges are held by catalog roles: the one of the\n"
     "same name is made when it is not there, and given to the role.";
 static const char doctor_note[] =
-    "Looks at addresses, clocks, the credential at both doors, the disk and the catalog. The exit code is that of the first failure; a warning\n"
-    "is none. The settings of a server are looked at by firn config check.";
+    "Looks at addresses, clocks, the credential at both doors, the disk, the catalog, and where it tells clients that files are. The exit code is\n"
+    "that of the first failure; a warning is none. The settings of a server are looked at by firn config check.";
 static const char completion_note[] =
     "bash: firn completion bash >/usr/share/bash-completion/completions/firn\n"
     "zsh:  firn completion zsh >/usr/share/zsh/site-functions/_firn";

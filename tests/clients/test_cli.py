@@ -488,6 +488,25 @@ def test_the_doctor_finds_what_is_wrong(cli, lake):
     assert run(["doctor", "--data", str(lake.data)]).returncode == USAGE  # no credential at all
 
 
+def test_the_doctor_tries_the_address_that_clients_are_told(start_server):
+    server = start_server("--catalogs", "lake", "--s3-endpoint-map", "127.0.0.1=http://127.0.0.1:1")
+    cli = Cli(server)
+    assert [row["state"] for row in cli.json("doctor") if row["check"] == "files"] == ["ok"]  # nothing to ask yet
+    catalog = load_catalog("lake", type="rest", uri=server.catalog_url + "/api/catalog", warehouse="lake", credential=":".join(ROOT),
+                           **{"oauth2-server-uri": server.catalog_url + "/api/catalog/v1/oauth/tokens"})
+    catalog.create_namespace("raw")
+    catalog.create_namespace(("raw", "a.b"))
+    catalog.create_table(("raw", "a.b", "t"), schema=pyarrow.schema([("id", pyarrow.int64())]))
+    done = run(["doctor", "--data", str(server.data), "--json"], cli.environment)
+    assert done.returncode == UNREACHABLE
+    told = {row["check"]: row for row in json.loads(done.stdout)}
+    assert told["files"]["state"] == "FAIL" and "http://127.0.0.1:1" in told["files"]["what"] and "s3-endpoint-map" in told["files"]["what"]
+    assert [check for check, row in told.items() if row["state"] == "FAIL"] == ["files"]
+    by_name = server.catalog_url.replace("127.0.0.1", "localhost")  # not in the map: told what is derived from it
+    told = {row["check"]: row for row in cli.json("doctor", "--catalog-endpoint", by_name)}
+    assert told["files"]["state"] == "ok" and "http://localhost:" in told["files"]["what"]
+
+
 def test_health_needs_no_credential(lake):
     done = run(["health", "--data", str(lake.data), "--json"])
     assert done.returncode == DONE
