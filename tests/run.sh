@@ -23,7 +23,7 @@ prepare_python() {
         cp tests/requirements.txt "$venv/installed.txt"
 }
 
-# pytest's last line, as ours.
+# pytest's last line, as ours; without one, something failed before it.
 pytest_counts() {
     awk '/^=+ .*(passed|failed|error).* =+$/ { p = f = 0
              if (match($0, /[0-9]+ passed/)) p = substr($0, RSTART) + 0
@@ -31,11 +31,11 @@ pytest_counts() {
              if (match($0, /[0-9]+ error/)) f += substr($0, RSTART) + 0
              if (match($0, /[0-9]+ skipped/)) f += substr($0, RSTART) + 0   # a skipped test is one that was not run
              line = p " passed, " f " failed" }
-         END { if (line) print line }'
+         END { print line ? line : "0 passed, 1 failed" }'
 }
 
 python_tests() { # DIRECTORIES
-    prepare_python || return 1
+    prepare_python || { echo "0 passed, 1 failed"; return 1; }
     # shellcheck disable=SC2086
     "$venv/bin/pytest" -q -p no:cacheprovider $1 > "$log/pytest.$$" 2>&1
     status=$?
