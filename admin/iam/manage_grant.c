@@ -153,7 +153,7 @@ static struct err add_fn(struct txn *txn, void *arg)
     TRY(check_room(txn, &on));
     TRY(txn_put(txn, SPACE_GRANTS, key, STR("{}")));
     TRY(access_epoch_raise(txn));
-    return audit(txn, p, "AddGrant");
+    return audit(txn, p, "AddGrantToCatalogRole");
 }
 
 struct err iam_grant_add(const struct iam_call *c, const struct iam_ref *catalog_role,
@@ -179,7 +179,7 @@ static struct err remove_fn(struct txn *txn, void *arg)
                         privilege_name(p->grant->privilege), STR_ARG(p->role->name));
     TRY(txn_del(txn, SPACE_GRANTS, key));
     TRY(access_epoch_raise(txn));
-    return audit(txn, p, "RevokeGrant");
+    return audit(txn, p, "RevokeGrantFromCatalogRole");
 }
 
 /* Without it nobody but root could manage the catalog's access. */

@@ -49,7 +49,8 @@ static struct err assign_fn(struct txn *txn, void *arg)
                         STR_ARG(p->holder->name), LIMIT_ROLES_HELD);
     if (json_array_append_new(list, json_integer((json_int_t)role.id)) != 0) return no_memory();
     TRY(manage_put(txn, &holder));
-    return audit(txn, p, role.kind == IAM_CATALOG_ROLE ? "AssignCatalogRole" : "AssignPrincipalRole");
+    return audit(txn, p,
+                 role.kind == IAM_CATALOG_ROLE ? "AssignCatalogRoleToPrincipalRole" : "AssignPrincipalRole");
 }
 
 /* Root has it always (roles_of_configured), and scripts that were exported say so. */
@@ -85,7 +86,9 @@ static struct err unassign_fn(struct txn *txn, void *arg)
         if ((uint64_t)json_integer_value(id) != role.id) continue;
         (void)json_array_remove(list, i);
         TRY(manage_put(txn, &holder));
-        return audit(txn, p, role.kind == IAM_CATALOG_ROLE ? "RevokeCatalogRole" : "RevokePrincipalRole");
+        return audit(txn, p,
+                     role.kind == IAM_CATALOG_ROLE ? "RevokeCatalogRoleFromPrincipalRole"
+                                                   : "RevokePrincipalRole");
     }
     return err_fail(ERR_NOT_FOUND, "%s '%.*s' does not have the role '%.*s'", iam_noun(holder.kind),
                     STR_ARG(p->holder->name), STR_ARG(p->role->name));

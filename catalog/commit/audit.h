@@ -7,6 +7,9 @@
  *   time, request-id, principal, roles, address, catalog, operation, object, outcome ("ok", "denied", "not found", "failed"), details
  *   of what was gathered also: status, count, last-time
  *
+ * An operation is called as the edges' tables of operations call it (--list-rest-operations, --list-management-operations), whether it changed something or was refused; a transaction over
+ * several tables has an UpdateTable or CreateTable for each.
+ *
  * No secret is ever in a row, and no value of a property: keys are told, values may be anything.
  */
 #ifndef CATALOG_COMMIT_AUDIT_H

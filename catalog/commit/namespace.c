@@ -302,7 +302,7 @@ static struct err properties_fn(struct txn *txn, void *arg)
     TRY(entity_put(txn, SPACE_NAMESPACES, key, row.json));
     CLEANUP(json_freep) json_t *details = audit_of_lists(answer);
     if (!details) return no_memory();
-    return audit_put(txn, plan->who, "UpdateNamespaceProperties", printed(plan->path, plan->arena), details);
+    return audit_put(txn, plan->who, "UpdateNamespace", printed(plan->path, plan->arena), details);
 }
 
 struct err ns_set_properties(struct store *s, struct str catalog, const struct ns_path *path,

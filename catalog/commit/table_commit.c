@@ -142,7 +142,7 @@ static struct err prepare_target(struct commit_plan *plan, struct target *t, str
 {
     if (!t->is_changed) return OK;
     TRY(tell(plan, t));
-    const char *update = t->write.ident.kind == METADATA_VIEW ? "UpdateView" : "UpdateTable";
+    const char *update = t->write.ident.kind == METADATA_VIEW ? "ReplaceView" : "UpdateTable";
     t->write.operation = t->write.is_new ? "CreateTable" : update;
     TRY(commit_dropped_of(t->base, t->metadata, plan->arena, &t->write.dropped));
     return table_write_prepare(plan->store, t->metadata, base_location, t->base_file, plan->arena, &t->write);
