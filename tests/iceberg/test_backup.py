@@ -92,5 +92,6 @@ def test_a_restore_that_was_cut_off_is_not_served(tmp_path):
     data = tmp_path / "data"
     data.mkdir()
     (data / "RESTORE-INCOMPLETE").write_text("")
-    refused = subprocess.run([BINARY, "serve", "--data", str(data), "--s3-address", "127.0.0.1:0", "--catalog-address", "127.0.0.1:0"], capture_output=True, text=True, timeout=60)
+    refused = subprocess.run([BINARY, "serve", "--data", str(data), "--s3-address", "127.0.0.1:0", "--catalog-address", "127.0.0.1:0"],
+                             capture_output=True, text=True, timeout=60, env={"PATH": "/usr/bin:/bin"})
     assert refused.returncode != 0 and "restore that was cut off" in refused.stderr

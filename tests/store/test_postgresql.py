@@ -148,7 +148,7 @@ def test_polaris_variables_are_enough_and_no_password_is_told(firn, pg):
     pg.stop()
     wait_for(lambda: status(s.catalog_at + "/q/health/ready") == 503, what="not ready")
     assert "polaris_secret" not in s.log.read_text()
-    shown = subprocess.run([BINARY, "config", "show", "--data", "d"], env={**os.environ, **{k: v for k, v in s.environment.items() if v}}, capture_output=True, text=True, check=True)
+    shown = subprocess.run([BINARY, "config", "show", "--data", "d"], env={k: v for k, v in s.environment.items() if v}, capture_output=True, text=True, check=True)
     assert "polaris_secret" not in shown.stdout and "store = (set)" in shown.stdout
 
 
@@ -178,3 +178,12 @@ def test_people_can_query_the_catalog(firn, pg):
     assert pg_sql("select metadata_location from tables").startswith("s3://lake/a/b/")
     assert pg_sql("select count(*) from audit where operation = 'CreateTable' and outcome = 'ok' and time > now() - interval '1 hour'") == "1"
     assert json.loads(pg_sql("select row from tables"))["version"] == 1
+
+
+def test_a_backup_says_whose_it_is(firn, pg, tmp_path):
+    pg.start()
+    s = firn().start()
+    environment = {"FIRN_ROOT_USER": ROOT[0], "FIRN_ROOT_PASSWORD": ROOT[1], "PATH": "/usr/bin:/bin"}
+    refused = subprocess.run([BINARY, "backup", "--data", str(s.data), str(tmp_path / "b")], capture_output=True, text=True, timeout=60, env=environment)
+    assert refused.returncode != 0 and "in PostgreSQL: back them up there" in refused.stderr
+    assert [f.name for f in (tmp_path / "b").rglob("*") if f.is_file()] == ["LOCK"]  # nothing that could be taken for a backup
