@@ -24,6 +24,8 @@ void api_answer_text(struct http_request *http, int status, struct str json); /*
 void api_answer_empty(struct http_request *http, int status);
 /* The error's document. Clients get no texts of the machine's own failures, and of a refusal no more than that it is one. */
 void api_answer_error(struct http_request *http, struct err e);
+/* The same document with words of the caller's own. */
+void api_answer_error_as(struct http_request *http, int status, const char *type, struct str said);
 
 /* "GET" ...: for lists of operations. */
 const char *api_method_name(enum http_method method);

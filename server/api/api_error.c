@@ -67,18 +67,19 @@ static struct str public_text(struct err e, int status)
     return str_from_z(e.why ? e.why : err_text(e.code));
 }
 
+void api_answer_error_as(struct http_request *http, int status, const char *type, struct str said)
+{
+    json_t *error = json_pack("{s:{s:o, s:s, s:i}}", "error", "message", json_of_str(said), "type", type,
+                              "code", status);
+    api_answer_json(http, status, error);
+}
+
 void api_answer_error(struct http_request *http, struct err e)
 {
     const struct error_row *row = rows[e.code].type ? &rows[e.code] : &rows[ERR_INTERNAL];
 
     if (row->status == 503) http_set(http, "Retry-After", STR("1"));
     if (row->status == 401) http_set(http, "WWW-Authenticate", STR("Bearer realm=\"firn\""));
-    if (row->status == 304 || http->method == HTTP_HEAD) {
-        api_answer_empty(http, row->status);
-        return;
-    }
-    json_t *error = json_pack("{s:{s:o, s:s, s:i}}", "error", "message",
-                              json_of_str(public_text(e, row->status)), "type", row->type, "code",
-                              row->status);
-    api_answer_json(http, row->status, error);
+    if (row->status == 304 || http->method == HTTP_HEAD) api_answer_empty(http, row->status);
+    else api_answer_error_as(http, row->status, row->type, public_text(e, row->status));
 }

@@ -15,7 +15,7 @@
 
 #include "server/api/api.h"
 #include "server/api/api_audit.h"
-#include "server/auth/bearer.h"
+#include "server/api/api_caller.h"
 #include "server/http/op_metrics.h"
 #include "storage/base/clock.h"
 #include "storage/base/limits.h"
@@ -43,10 +43,8 @@ static struct err no_memory(void)
 static struct err authenticate(struct rest_request *req)
 {
     req->actor.catalog = req->prefix;
-    if (!(req->op->flags & REST_PUBLIC)) TRY(bearer_verify(req->options->iam, req->http, &req->caller));
-    if (req->caller.principal) req->actor.principal = principal_name(req->caller.principal);
-    req->actor.roles = caller_roles(&req->caller, req->arena);
-    return OK;
+    if (req->op->flags & REST_PUBLIC) return OK;
+    return api_authenticate(req->options->iam, req->http, &req->caller, &req->actor);
 }
 
 static struct err body_begin(struct rest_request *req)
@@ -68,10 +66,7 @@ static struct rest_request *request_new(struct http_request *http)
     const struct iceberg *i = http_context(http);
 
     if (req) *req = (struct rest_request){ .http = http, .arena = http->arena, .options = &i->options };
-    if (req)
-        req->actor = (struct actor){ .principal = STR("-"),
-                                     .request_id = str_from_z(http->id),
-                                     .address = http->peer };
+    if (req) req->actor = api_actor_new(http);
     return req;
 }
 

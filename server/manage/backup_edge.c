@@ -9,8 +9,9 @@
 
 #include <stdlib.h>
 
+#include "server/api/api.h"
 #include "server/api/api_audit.h"
-#include "server/auth/bearer.h"
+#include "server/api/api_caller.h"
 #include "storage/base/limits.h"
 #include "storage/base/log.h"
 #include "storage/base/thread.h"
@@ -36,55 +37,13 @@ bool backup_edge_is_meant(const struct http_request *req)
     return str_is(req->raw_path, PATH);
 }
 
-/* ---- answers ---- */
-
-static const struct status_row {
-    enum err_code code;
-    int status;
-    const char *type;
-} statuses[] = {
-    { ERR_INVALID, 400, "BadRequestException" },
-    { ERR_TOO_LARGE, 413, "BadRequestException" },
-    { ERR_UNAUTHENTICATED, 401, "NotAuthorizedException" },
-    { ERR_EXPIRED_TOKEN, 401, "NotAuthorizedException" },
-    { ERR_INVALID_TOKEN, 401, "NotAuthorizedException" },
-    { ERR_DENIED, 403, "ForbiddenException" },
-    { ERR_METHOD_NOT_ALLOWED, 405, "MethodNotAllowedException" },
-    { ERR_BUSY, 409, "ConflictException" },
-};
-static const struct status_row unavailable = { ERR_UNAVAILABLE, 503, "ServiceUnavailableException" };
-
-static const struct status_row *status_of(enum err_code code)
-{
-    for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++) {
-        if (statuses[i].code == code) return &statuses[i];
-    }
-    return &unavailable;
-}
-
-static void answer_json(struct http_request *http, int status, const json_t *value)
-{
-    struct str text = STR_NONE;
-    struct buf out;
-
-    buf_init(&out, LIMIT_MAINTENANCE_BODY);
-    if (value && json_print(value, &out).code == ERR_OK) text = arena_str(http->arena, buf_view(&out));
-    buf_done(&out);
-    http_set(http, "Content-Type", STR("application/json"));
-    http_set(http, "Cache-Control", STR("no-store"));
-    http_answer(http, text.data ? status : 503, text);
-}
-
+/* What is particular here; all else as everywhere. */
 static void answer_error(struct http_request *http, struct err e)
 {
-    const struct status_row *row = status_of(e.code);
-    const char *said = row->status == 403 ? "Only root may make backups" : e.why;
-
-    if (row->status == 401) http_set(http, "WWW-Authenticate", STR("Bearer realm=\"firn\""));
-    CLEANUP(json_freep)
-    json_t *error = json_pack("{s:{s:s, s:s, s:i}}", "error", "message", said, "type", row->type, "code",
-                              row->status);
-    answer_json(http, row->status, error);
+    if (e.code == ERR_DENIED)
+        api_answer_error_as(http, 403, "ForbiddenException", STR("Only root may make backups"));
+    else if (e.code == ERR_BUSY) api_answer_error_as(http, 409, "ConflictException", str_from_z(e.why));
+    else api_answer_error(http, e);
 }
 
 /* ---- the request ---- */
@@ -93,9 +52,7 @@ static struct err head(struct http_request *http, struct request *req)
 {
     struct caller caller = { 0 };
 
-    TRY(bearer_verify(req->edge->iam, http, &caller));
-    if (caller.principal) req->actor.principal = principal_name(caller.principal);
-    req->actor.roles = caller_roles(&caller, http->arena);
+    TRY(api_authenticate(req->edge->iam, http, &caller, &req->actor));
     if (!caller.principal || !principal_is_root(caller.principal))
         return FAIL(ERR_DENIED, "backups are root's alone");
     if (http->method != HTTP_GET && http->method != HTTP_POST)
@@ -119,11 +76,10 @@ static void on_head(struct http_request *http)
         return;
     }
     req->edge = http_context(http);
-    req->actor = (struct actor){ .principal = STR("-"),
-                                 .request_id = str_from_z(http->id),
-                                 .address = http->peer };
+    req->actor = api_actor_new(http);
     buf_init(&req->text, LIMIT_MAINTENANCE_BODY);
     http->state = req;
+    http_set(http, "Cache-Control", STR("no-store"));
     const struct err e = head(http, req);
     if (e.code != ERR_OK) answer_error(http, e);
 }
@@ -160,8 +116,7 @@ static void on_end(struct http_request *http)
         answer_error(http, e);
         return;
     }
-    CLEANUP(json_freep) json_t *status = backup_job_status(req->edge->job);
-    answer_json(http, is_post ? 202 : 200, status);
+    api_answer_json(http, is_post ? 202 : 200, backup_job_status(req->edge->job));
 }
 
 /* Who had the whole store copied, and where to, or was refused it. Asking how it stands is no read of data. */

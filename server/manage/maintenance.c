@@ -10,8 +10,9 @@
 #include <stdlib.h>
 
 #include "admin/iam/rights.h"
+#include "server/api/api.h"
 #include "server/api/api_audit.h"
-#include "server/auth/bearer.h"
+#include "server/api/api_caller.h"
 #include "server/http/op_metrics.h"
 #include "storage/base/clock.h"
 #include "storage/base/limits.h"
@@ -68,69 +69,6 @@ bool maintenance_is_meant(const struct http_request *req)
     return str_starts(req->raw_path, STR(PREFIX));
 }
 
-/* ---- errors ---- */
-
-static const struct status_row {
-    enum err_code code;
-    int status;
-    const char *type;
-} statuses[] = {
-    { ERR_INVALID, 400, "BadRequestException" },
-    { ERR_INVALID_URI, 400, "BadRequestException" },
-    { ERR_TOO_LARGE, 413, "BadRequestException" },
-    { ERR_UNAUTHENTICATED, 401, "NotAuthorizedException" },
-    { ERR_EXPIRED_TOKEN, 401, "NotAuthorizedException" },
-    { ERR_INVALID_TOKEN, 401, "NotAuthorizedException" },
-    { ERR_DENIED, 403, "ForbiddenException" },
-    { ERR_NOT_FOUND, 404, "NotFoundException" },
-    { ERR_NO_SUCH_WAREHOUSE, 404, "NoSuchWarehouseException" },
-    { ERR_NO_SUCH_NAMESPACE, 404, "NoSuchNamespaceException" },
-    { ERR_NO_SUCH_TABLE, 404, "NoSuchTableException" },
-    { ERR_METHOD_NOT_ALLOWED, 405, "MethodNotAllowedException" },
-    { ERR_COMMIT_FAILED, 409, "CommitFailedException" },
-    { ERR_NO_SPACE, 507, "InsufficientStorageException" },
-    { ERR_NO_MEMORY, 503, "ServiceUnavailableException" },
-    { ERR_BUSY, 503, "ServiceUnavailableException" },
-    { ERR_UNAVAILABLE, 503, "ServiceUnavailableException" },
-    { ERR_CLOSED, 503, "ServiceUnavailableException" },
-};
-static const struct status_row unknown_row = { ERR_INTERNAL, 500, "InternalServerError" };
-
-static const struct status_row *status_of(enum err_code code)
-{
-    for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++) {
-        if (statuses[i].code == code) return &statuses[i];
-    }
-    return &unknown_row;
-}
-
-static void answer_json(struct request *req, int status, const json_t *value)
-{
-    struct buf out;
-    struct str text = STR_NONE;
-
-    buf_init(&out, LIMIT_JSON_BYTES);
-    if (value && json_print(value, &out).code == ERR_OK) text = arena_str(req->http->arena, buf_view(&out));
-    buf_done(&out);
-    http_set(req->http, "Content-Type", STR("application/json"));
-    http_set(req->http, "Cache-Control", STR("no-store"));
-    http_answer(req->http, text.data ? status : 503, text);
-}
-
-static void answer_error(struct request *req, struct err e)
-{
-    const struct status_row *row = status_of(e.code);
-    const char *said = row->status == 500 ? "Internal server error" : e.why;
-
-    if (row->status == 503) http_set(req->http, "Retry-After", STR("1"));
-    if (row->status == 401) http_set(req->http, "WWW-Authenticate", STR("Bearer realm=\"firn\""));
-    if (row->status == 403) said = "Principal is not authorized for this operation";
-    CLEANUP(json_freep)
-    json_t *error = json_pack("{s:{s:s, s:s, s:i}}", "error", "message", said, "type", row->type, "code",
-                              row->status);
-    answer_json(req, row->status, error);
-}
-
 /* ---- the head ---- */
 
 static struct err find_operation(struct request *req)
@@ -156,9 +94,7 @@ static struct err head(struct request *req)
 {
     TRY(find_operation(req));
     req->actor.catalog = req->scope.catalog;
-    TRY(bearer_verify(req->edge->options.iam, req->http, &req->caller));
-    if (req->caller.principal) req->actor.principal = principal_name(req->caller.principal);
-    req->actor.roles = caller_roles(&req->caller, req->http->arena);
+    TRY(api_authenticate(req->edge->options.iam, req->http, &req->caller, &req->actor));
     if (req->http->has_content_length && req->http->content_length > LIMIT_MAINTENANCE_BODY)
         return FAIL(ERR_TOO_LARGE, "the request body is too large");
     return OK;
@@ -183,13 +119,12 @@ static void on_head(struct http_request *http)
     }
     req->http = http;
     req->edge = http_context(http);
-    req->actor = (struct actor){ .principal = STR("-"),
-                                 .request_id = str_from_z(http->id),
-                                 .address = http->peer };
+    req->actor = api_actor_new(http);
     buf_init(&req->text, LIMIT_MAINTENANCE_BODY);
     http->state = req;
+    http_set(http, "Cache-Control", STR("no-store"));
     const struct err e = head(req);
-    if (e.code != ERR_OK) answer_error(req, e);
+    if (e.code != ERR_OK) api_answer_error(http, e);
 }
 
 static void on_data(struct http_request *http, struct str piece)
@@ -198,7 +133,7 @@ static void on_data(struct http_request *http, struct str piece)
 
     buf_str(&req->text, piece);
     const struct err e = buf_err(&req->text);
-    if (e.code != ERR_OK) answer_error(req, e);
+    if (e.code != ERR_OK) api_answer_error(http, e);
 }
 
 /* ---- what is asked ---- */
@@ -364,15 +299,15 @@ static void after_work(struct http_request *http)
 {
     struct request *req = http->state;
 
-    if (req->outcome.code == ERR_OK) answer_json(req, 200, req->answer);
-    else answer_error(req, req->outcome);
+    if (req->outcome.code == ERR_OK) api_answer_json(http, 200, json_incref(req->answer));
+    else api_answer_error(http, req->outcome);
 }
 
 static void on_end(struct http_request *http)
 {
     const struct err e = http_offload(http, work, after_work);
 
-    if (e.code != ERR_OK) answer_error(http->state, e);
+    if (e.code != ERR_OK) api_answer_error(http, e);
 }
 
 /* The table, the namespace whose tables are meant, or nothing: all of the catalog's. */

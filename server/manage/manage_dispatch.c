@@ -13,7 +13,7 @@
 #include <stdlib.h>
 
 #include "server/api/api_audit.h"
-#include "server/auth/bearer.h"
+#include "server/api/api_caller.h"
 #include "server/http/op_metrics.h"
 #include "storage/base/clock.h"
 #include "storage/base/limits.h"
@@ -43,10 +43,7 @@ static void answer_error(struct manage_request *req, struct err e)
 static struct err authenticate(struct manage_request *req)
 {
     req->actor.catalog = req->catalog;
-    TRY(bearer_verify(req->iam.iam, req->http, &req->caller));
-    if (req->caller.principal) req->actor.principal = principal_name(req->caller.principal);
-    req->actor.roles = caller_roles(&req->caller, req->arena);
-    return OK;
+    return api_authenticate(req->iam.iam, req->http, &req->caller, &req->actor);
 }
 
 static struct err head(struct manage_request *req)
@@ -64,9 +61,7 @@ static struct manage_request *request_new(struct http_request *http)
 
     if (!req) return NULL;
     *req = (struct manage_request){ .http = http, .arena = http->arena, .store = m->options.store };
-    req->actor = (struct actor){ .principal = STR("-"),
-                                 .request_id = str_from_z(http->id),
-                                 .address = http->peer };
+    req->actor = api_actor_new(http);
     req->iam = (struct iam_call){
         .store = m->options.store, .iam = m->options.iam, .who = &req->actor, .arena = http->arena
     };
