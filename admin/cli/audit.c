@@ -10,11 +10,6 @@
 #define PAGE_SIZE_MAX 1000       /* the server's */
 #define LIMIT_AUDIT_PAGES 100000 /* a page may be empty and have a next one */
 
-static struct err no_memory(void)
-{
-    return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
-}
-
 /* "&name=value", unless it is not given. */
 static struct err add_text(struct cli *cli, const char *name, const char *value, struct str *query)
 {

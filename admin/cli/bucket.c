@@ -10,11 +10,6 @@
 
 #define LIMIT_BUCKET_PAGES 1000
 
-static struct err no_memory(void)
-{
-    return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
-}
-
 /* "/" and a name, percent-encoded. */
 static struct str path_of(struct cli *cli, const char *before, struct str name)
 {

@@ -12,11 +12,6 @@
 #define LIMIT_PAGES 100000 /* of one listing: a server that never ends it is broken */
 #define LIMIT_WALK 1000000 /* namespaces of one walk */
 
-static struct err no_memory(void)
-{
-    return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
-}
-
 /* ---- one request ---- */
 
 /* {"error": {"message": ...}} of the catalog, {"error": ..., "error_description": ...} of the token endpoint. */

@@ -21,11 +21,6 @@ static const char *const api_defaults[API_COUNT] = {
     [API_S3] = "http://127.0.0.1:8333", [API_CATALOG] = "http://127.0.0.1:8181"
 };
 
-static struct err no_memory(void)
-{
-    return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
-}
-
 static void free_text(char **text)
 {
     free(*text);

@@ -5,11 +5,6 @@
 
 #include "storage/base/thread.h"
 
-static struct err no_memory(void)
-{
-    return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
-}
-
 struct err entity_list(struct cli *cli, struct str base, const char *member)
 {
     static const struct column columns[] = { { "name", "NAME", COLUMN_TEXT },

@@ -8,11 +8,6 @@
 #include "admin/cli/privilege_word.h"
 #include "storage/base/thread.h"
 
-static struct err no_memory(void)
-{
-    return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
-}
-
 /* {"grant": {"type": ..., "namespace": ..., "tableName": ..., "privilege": ...}} */
 static struct err grant_body(struct cli *cli, const struct grant_words *g, struct str privilege, json_t **ret)
 {

@@ -4,11 +4,6 @@
 #include "admin/cli/api.h"
 #include "storage/base/thread.h"
 
-static struct err no_memory(void)
-{
-    return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
-}
-
 /* The tables that are meant: that of the word; with --all those of the namespace; without a word those of the catalog. table is empty for many. */
 static struct err scope_of(struct cli *cli, struct ident *ret_ns, struct str *ret_table)
 {

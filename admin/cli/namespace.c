@@ -5,11 +5,6 @@
 
 #include "storage/base/thread.h"
 
-static struct err no_memory(void)
-{
-    return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
-}
-
 struct err verb_namespace_list(struct cli *cli)
 {
     static const struct column columns[] = { { "name", "NAMESPACE", COLUMN_TEXT },

@@ -10,11 +10,6 @@
 
 #define LIMIT_DELETE_BODY (16 * MIB) /* 1,000 keys of 1 KiB, each byte escaped */
 
-static struct err no_memory(void)
-{
-    return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
-}
-
 struct err verb_object_list(struct cli *cli)
 {
     static const struct column columns[] = { { "modified", "MODIFIED", COLUMN_TIME },

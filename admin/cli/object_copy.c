@@ -25,11 +25,6 @@ struct copy {
     uint64_t count;
 };
 
-static struct err no_memory(void)
-{
-    return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
-}
-
 static struct err place_parse(const char *word, struct place *ret)
 {
     *ret = (struct place){ .is_remote = str_starts(str_from_z(word), STR("s3://")),

@@ -10,11 +10,6 @@
 
 #define LIMIT_PAGE_ARENA (64 * MIB) /* a page is 1,000 keys of at most 1 KiB, escaped, a few times over */
 
-static struct err no_memory(void)
-{
-    return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
-}
-
 struct err remote_parse(const char *word, bool may_be_bucket, struct remote *ret)
 {
     struct str text = str_from_z(word), bucket;

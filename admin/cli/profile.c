@@ -42,11 +42,6 @@ struct reading {
     bool is_found, has_secret;
 };
 
-static struct err no_memory(void)
-{
-    return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
-}
-
 /* A section needs both halves of a credential, or neither. */
 static struct err section_end(struct reading *r)
 {

@@ -8,11 +8,6 @@
 
 static const struct str roles = { "/principal-roles/", sizeof("/principal-roles/") - 1 };
 
-static struct err no_memory(void)
-{
-    return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
-}
-
 /* {MEMBER: {"name": NAME}}, with empty properties if it is to be made. */
 static struct err named(const char *member, const char *name, bool is_new, json_t **ret)
 {

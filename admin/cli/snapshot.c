@@ -18,11 +18,6 @@ static const struct column snapshot_columns[] = {
     { NULL, NULL, COLUMN_TEXT },
 };
 
-static struct err no_memory(void)
-{
-    return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
-}
-
 static json_t *refs_at(const json_t *metadata, const json_t *id)
 {
     json_t *names = json_array(), *ref;

@@ -5,11 +5,6 @@
 
 #include "storage/base/thread.h"
 
-static struct err no_memory(void)
-{
-    return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
-}
-
 /* ---- list ---- */
 
 static struct err list_tables_of(struct cli *cli, const struct str ns, json_t *rows)

@@ -8,11 +8,6 @@
 #include "admin/cli/api.h"
 #include "storage/base/thread.h"
 
-static struct err no_memory(void)
-{
-    return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
-}
-
 static struct err load_word(struct cli *cli, struct str *ret_path, json_t **ret_loaded, json_t **ret_metadata)
 {
     TRY(catalog_table_path(cli, cli_word(cli, 0), ret_path));

@@ -14,11 +14,6 @@
 #define LIMIT_ONE_PUT                                                                                        \
     (64 * MIB) /* larger files go in parts: a broken connection costs one part, not the file */
 
-static struct err no_memory(void)
-{
-    return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
-}
-
 static void file_close(FILE **file)
 {
     if (*file) (void)fclose(*file);

@@ -4,11 +4,6 @@
 #include "admin/cli/api.h"
 #include "storage/base/thread.h"
 
-static struct err no_memory(void)
-{
-    return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
-}
-
 struct err verb_view_list(struct cli *cli)
 {
     static const struct column columns[] = { { "view", "VIEW", COLUMN_TEXT }, { NULL, NULL, COLUMN_TEXT } };

@@ -13,11 +13,6 @@
 
 enum { KEY_BYTES = 24 };
 
-static struct err no_memory(void)
-{
-    return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
-}
-
 /* ---- pages ---- */
 
 /* A scan goes back from here: the token is the key of the last row that the page before visited. */

@@ -10,11 +10,6 @@
 #include "storage/base/limits.h"
 #include "storage/base/thread.h"
 
-static struct err no_memory(void)
-{
-    return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
-}
-
 /* A role's row as new. */
 static json_t *new_role(uint64_t id)
 {

@@ -13,7 +13,7 @@
 #include "storage/base/encode.h"
 #include "storage/base/ids.h"
 
-static struct err no_memory(void)
+static struct err no_memory_for_identities(void)
 {
     return FAIL(ERR_NO_MEMORY, "no memory for the identities");
 }
@@ -43,7 +43,7 @@ static struct err give_root_its_role(struct directory *d, struct principal *root
     for (size_t i = 0; i < d->role_count; i++) {
         if (!str_is(d->roles[i].name, SERVICE_ADMIN)) continue;
         const struct role **roles = arena_array(d->arena, const struct role *, 1);
-        if (!roles) return no_memory();
+        if (!roles) return no_memory_for_identities();
         roles[0] = &d->roles[i];
         root->roles = roles;
         root->role_count = 1;
@@ -60,7 +60,7 @@ static struct err index_principals(struct directory *d, const struct directory_o
                                         1 + from->principal_count + stored->principal_count);
     size_t count = 0;
 
-    if (!all) return no_memory();
+    if (!all) return no_memory_for_identities();
     all[count] = (struct principal){ .name = STR(ROOT_NAME), .is_root = true, .client_id = o->root_user };
     TRY(give_root_its_role(d, &all[count++]));
     for (size_t i = 0; i < from->principal_count; i++) all[count++] = from->principals[i];
@@ -106,7 +106,7 @@ static struct err index_keys(struct directory *d, const struct directory_options
     const struct identities *from = o->configured;
 
     d->keys = arena_array(d->arena, struct access_key, 1 + from->key_count + stored->key_count);
-    if (!d->keys) return no_memory();
+    if (!d->keys) return no_memory_for_identities();
     add_key(
         d, o->iam, STR(ROOT_NAME),
         (struct access_key){ .id = o->root_user, .secrets = { .items = { o->root_password }, .count = 1 } });
@@ -164,10 +164,10 @@ struct err directory_make(const struct directory_options *o, struct directory **
 {
     struct directory *d = calloc(1, sizeof(*d));
 
-    if (!d) return no_memory();
+    if (!d) return no_memory_for_identities();
     d->arena = arena_new(LIMIT_DIRECTORY_BYTES);
     atomic_init(&d->holders, 1);
-    const struct err e = d->arena ? fill(d, o) : no_memory();
+    const struct err e = d->arena ? fill(d, o) : no_memory_for_identities();
     if (e.code == ERR_OK) *ret = d;
     else destroy(d);
     return e;

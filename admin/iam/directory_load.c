@@ -13,7 +13,7 @@
 #include "storage/base/encode.h"
 #include "storage/base/thread.h"
 
-static struct err no_memory(void)
+static struct err no_memory_for_identities(void)
 {
     return FAIL(ERR_NO_MEMORY, "no memory for the identities");
 }
@@ -97,7 +97,7 @@ static struct err read_row(enum iam_kind kind, struct loader *l, struct str key,
 {
     const struct str name = arena_str(l->arena, iam_row_name(kind, key));
 
-    if (!name.data) return no_memory();
+    if (!name.data) return no_memory_for_identities();
     TRY(entity_parse(value, ret_json));
     return iam_row_entity(*ret_json, name, ret);
 }
@@ -110,7 +110,7 @@ static struct err take_catalog_role(struct loader *l, struct str key, struct str
     if (key.len <= 8) return FAIL(ERR_CORRUPT, "the key of a catalog role is damaged");
     TRY(read_row(IAM_CATALOG_ROLE, l, key, value, &json, &entity));
     struct catalog_role *role = list_add(&l->catalog_roles, sizeof(*role), l->arena);
-    if (!role) return no_memory();
+    if (!role) return no_memory_for_identities();
     *role = (struct catalog_role){ .id = entity.id, .catalog_id = get_be64(key.data) };
     return OK;
 }
@@ -133,7 +133,7 @@ static struct err take_grant(struct loader *l, struct str key, struct str value)
     g.right.catalog_id = role->catalog_id;
     privilege_set_add(&g.right.gives, p);
     struct granted *kept = list_add(&l->granted, sizeof(*kept), l->arena);
-    if (!kept) return no_memory();
+    if (!kept) return no_memory_for_identities();
     *kept = g;
     return OK;
 }
@@ -161,7 +161,7 @@ static struct err add_rights(struct loader *l, uint64_t catalog_role_id, struct 
     for (size_t i = first_granted(l, catalog_role_id);
          i < l->granted.count && all[i].role_id == catalog_role_id; i++) {
         struct right *r = list_add(rights, sizeof(*r), l->arena);
-        if (!r) return no_memory();
+        if (!r) return no_memory_for_identities();
         *r = all[i].right;
     }
     return OK;
@@ -187,7 +187,7 @@ static struct err add_service(struct loader *l, struct list *rights)
 {
     struct right *r = list_add(rights, sizeof(*r), l->arena);
 
-    if (!r) return no_memory();
+    if (!r) return no_memory_for_identities();
     *r = (struct right){ .on = securable_of_id(SECURABLE_ROOT, 0) };
     privilege_set_add(&r->gives, PRIV_SERVICE_MANAGE_ACCESS);
     return OK;
@@ -207,7 +207,7 @@ static struct err take_role(struct loader *l, struct str key, struct str value)
     for (size_t i = 0; i < count; i++) TRY(add_rights(l, ids[i], &rights));
     merge_rights(&rights);
     struct role *role = list_add(&l->roles, sizeof(*role), l->arena);
-    if (!role) return no_memory();
+    if (!role) return no_memory_for_identities();
     *role = (struct role){
         .id = entity.id, .name = entity.name, .rights = rights.items, .right_count = rights.count
     };
@@ -230,7 +230,7 @@ static struct err link_roles(struct loader *l, const uint64_t *ids, size_t count
     const struct role *all = l->roles.items;
     const struct role **roles = arena_array(l->arena, const struct role *, count + 1);
 
-    if (!roles) return no_memory();
+    if (!roles) return no_memory_for_identities();
     for (size_t i = 0; i < l->roles.count; i++) {
         if (p->role_count < count && holds(ids, count, all[i].id)) roles[p->role_count++] = &all[i];
     }
@@ -263,13 +263,13 @@ static struct err take_principal(struct loader *l, struct str key, struct str va
     TRY(iam_row_ids(json, "roles", l->arena, &ids, &count));
     struct principal *p = list_add(&l->principals, sizeof(*p), l->arena);
     struct access_key *k = list_add(&l->keys, sizeof(*k), l->arena);
-    if (!p || !k) return no_memory();
+    if (!p || !k) return no_memory_for_identities();
     *p = (struct principal){ .name = entity.name,
                              .is_stored = true,
                              .is_rotation_required = entity.is_rotation_required,
                              .client_id = arena_str(l->arena, entity.client_id) };
     *k = (struct access_key){ .id = p->client_id };
-    if (!p->client_id.data) return no_memory();
+    if (!p->client_id.data) return no_memory_for_identities();
     TRY(link_roles(l, ids, count, p));
     return read_secrets(l, json, entity.id, &k->secrets);
 }

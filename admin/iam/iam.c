@@ -34,7 +34,7 @@ struct iam {
     struct directory *current; /* the one in force */
 };
 
-static struct err no_memory(void)
+static struct err no_memory_for_identities(void)
 {
     return FAIL(ERR_NO_MEMORY, "no memory for the identities");
 }
@@ -45,7 +45,7 @@ static struct err key_path(struct str data_dir, struct str key_file, struct aren
 {
     if (!key_file.len) return path_beside(data_dir, ".key", arena, ret);
     *ret = arena_z(arena, key_file);
-    return *ret ? OK : no_memory();
+    return *ret ? OK : no_memory_for_identities();
 }
 
 static struct err open_master_key(struct iam *iam, const struct iam_options *o)
@@ -72,7 +72,7 @@ struct err iam_choose_store_id(struct str data_dir, struct str key_file, uint8_t
     struct master_key key;
     const char *path;
 
-    if (!arena) return no_memory();
+    if (!arena) return no_memory_for_identities();
     struct err e = key_path(data_dir, key_file, arena, &path);
     if (e.code == ERR_OK) e = key_file_read(path, &key);
     if (e.code == ERR_NOT_FOUND) {
@@ -106,7 +106,7 @@ static struct err open_root(struct iam *iam, const struct iam_options *o, bool *
                             LIMIT_CREDENTIAL);
         iam->root_user = arena_str(iam->arena, o->root_user);
         iam->root_password = arena_str(iam->arena, o->root_password);
-        return iam->root_user.data && iam->root_password.data ? OK : no_memory();
+        return iam->root_user.data && iam->root_password.data ? OK : no_memory_for_identities();
     }
     if (o->root_user.len) return FAIL(ERR_INVALID, "root-user is given without root-password");
     if (o->root_password.len) return FAIL(ERR_INVALID, "root-password is given without root-user");
@@ -146,7 +146,7 @@ static struct err read_identities(struct iam *iam, struct str file, struct ident
     char *text = NULL;
     size_t len = 0;
 
-    if (!path) return no_memory();
+    if (!path) return no_memory_for_identities();
     struct err e = warn_if_open(path);
     if (e.code == ERR_NOT_FOUND) return err_fail(ERR_INVALID, "the identities file %s is not there", path);
     TRY(e);
@@ -236,7 +236,7 @@ static struct err open_all(struct iam *iam, const struct iam_options *o, bool *m
 
     iam->meta = o->meta;
     iam->anonymous_principal = arena_str(iam->arena, o->anonymous_principal);
-    if (!iam->anonymous_principal.data) return no_memory();
+    if (!iam->anonymous_principal.data) return no_memory_for_identities();
     TRY(open_master_key(iam, o));
     if (o->identities_file.len) TRY(read_identities(iam, o->identities_file, &iam->configured));
     TRY(open_root(iam, o, made_root));
@@ -250,10 +250,10 @@ struct err iam_open(const struct iam_options *options, struct iam **ret, bool *r
     struct iam *iam = calloc(1, sizeof(*iam));
     bool made_root = false;
 
-    if (!iam) return no_memory();
+    if (!iam) return no_memory_for_identities();
     mutex_init(&iam->lock, LOCK_IAM);
     iam->arena = arena_new(ARENA_BYTES_MAX);
-    const struct err e = iam->arena ? open_all(iam, options, &made_root) : no_memory();
+    const struct err e = iam->arena ? open_all(iam, options, &made_root) : no_memory_for_identities();
     if (e.code != ERR_OK) {
         iam_close(iam);
         return e;

@@ -39,11 +39,6 @@ static void secret_text_done(struct secret_text *t)
     free(t->data);
 }
 
-static struct err no_memory(void)
-{
-    return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
-}
-
 /* ---- both files ---- */
 
 struct err path_beside(struct str dir, const char *suffix, struct arena *arena, const char **ret)

@@ -13,11 +13,6 @@
 
 enum { CLIENT_ID_DIGITS = 16, SECRET_DIGITS = 32, SECRET_BYTES_MIN = 8 };
 
-static struct err no_memory(void)
-{
-    return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
-}
-
 static struct str random_hex(struct arena *arena, size_t digits)
 {
     char *text = arena_alloc(arena, digits + 1);

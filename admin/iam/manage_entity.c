@@ -14,11 +14,6 @@
 
 enum { NAME_BYTES_MAX = 256 };
 
-static struct err no_memory(void)
-{
-    return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
-}
-
 /* "CreatePrincipal" and its like: one word for each kind. */
 static const struct {
     const char *create, *update, *drop;

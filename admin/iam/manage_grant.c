@@ -8,11 +8,6 @@
 #include "storage/base/encode.h"
 #include "storage/base/thread.h"
 
-static struct err no_memory(void)
-{
-    return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
-}
-
 /* ---- what is meant ---- */
 
 static const struct {

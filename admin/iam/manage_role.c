@@ -7,11 +7,6 @@
 #include "admin/iam/principal.h"
 #include "storage/base/thread.h"
 
-static struct err no_memory(void)
-{
-    return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
-}
-
 struct plan {
     const struct iam_call *c;
     const struct iam_ref *role, *holder;

@@ -10,11 +10,6 @@
 #include "storage/base/log.h"
 #include "storage/base/thread.h"
 
-static struct err no_memory(void)
-{
-    return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
-}
-
 /* The change is made when the transaction is; that it could not be read back is said, and tried again in the background. */
 struct err manage_run(const struct iam_call *c, txn_fn *fn, void *arg)
 {

@@ -26,7 +26,7 @@ static const struct {
     { "Admin", ACTION_ADMIN },
 };
 
-static struct err no_memory(void)
+static struct err no_memory_for_identities(void)
 {
     return FAIL(ERR_NO_MEMORY, "no memory for the identities");
 }
@@ -130,7 +130,7 @@ static struct err read_secret(const json_t *credential, struct arena *arena, str
         return err_fail(ERR_INVALID, "a secretKey has 1 to %d characters", LIMIT_CREDENTIAL);
     *ret = arena_str(arena, secret);
     bytes_wipe((void *)secret.data, secret.len);
-    return ret->data ? OK : no_memory();
+    return ret->data ? OK : no_memory_for_identities();
 }
 
 static struct err read_credential(const json_t *credential, struct arena *arena, struct access_key *key)
@@ -143,7 +143,7 @@ static struct err read_credential(const json_t *credential, struct arena *arena,
         return err_fail(ERR_INVALID, "an accessKey has 1 to %d characters, without blanks, ',' and ';'",
                         LIMIT_CREDENTIAL);
     key->id = arena_str(arena, id);
-    if (!key->id.data) return no_memory();
+    if (!key->id.data) return no_memory_for_identities();
     key->secrets.count = 1;
     return read_secret(credential, arena, &key->secrets.items[0]);
 }
@@ -172,12 +172,12 @@ static struct err read_actions(const json_t *identity, struct arena *arena, stru
 
     TRY(json_want_array(identity, "actions", &list));
     struct grant *grants = arena_array(arena, struct grant, json_array_size(list) + 1);
-    if (!grants) return no_memory();
+    if (!grants) return no_memory_for_identities();
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *item = json_array_get(list, i);
         if (!json_is_string(item)) return FAIL(ERR_INVALID, "an action must be a string");
         const struct str text = arena_str(arena, json_str(item));
-        if (!text.data) return no_memory();
+        if (!text.data) return no_memory_for_identities();
         TRY(s3_json_grant(text, &grants[i]));
     }
     p->grants = grants;
@@ -197,7 +197,7 @@ static struct err read_identity(const json_t *identity, struct arena *arena, str
         return err_fail(ERR_INVALID, "a name has 1 to %d characters, without blanks", LIMIT_CREDENTIAL);
     if (str_is(name, ROOT_NAME)) return FAIL(ERR_INVALID, "the name 'root' is taken");
     p->name = arena_str(arena, name);
-    if (!p->name.data) return no_memory();
+    if (!p->name.data) return no_memory_for_identities();
     TRY(json_want_object(identity, "account", &account));
     if (account) TRY(check_account(account));
     TRY(read_actions(identity, arena, p));
@@ -231,7 +231,7 @@ static struct err read_identities(json_t *list, struct arena *arena, struct iden
         return err_fail(ERR_INVALID, "more than %d identities or keys", LIMIT_IDENTITIES);
     all.principals = arena_array(arena, struct principal, count + 1);
     all.keys = arena_array(arena, struct access_key, keys + 1);
-    if (!all.principals || !all.keys) return no_memory();
+    if (!all.principals || !all.keys) return no_memory_for_identities();
     for (size_t i = 0; i < count; i++) {
         const json_t *identity = json_array_get(list, i);
         TRY(at_identity(read_identity(identity, arena, &all), i, identity));

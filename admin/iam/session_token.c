@@ -24,11 +24,6 @@
 #define TOKEN_BYTES_MAX 4096           /* ours have 350; a longer one is not looked at */
 #define TTL_S_MAX (10 * 365 * 86400ll) /* so that no sum overflows */
 
-static struct err no_memory(void)
-{
-    return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
-}
-
 static struct err refused(const char *why)
 {
     return FAIL(ERR_UNAUTHENTICATED, why);

@@ -38,11 +38,6 @@
 #define TOKEN_BYTES_MAX 6144 /* four prefixes of a bucket's name and a key of 1,024 bytes, with room */
 #define RIGHTS_ALL (SESSION_READ | SESSION_WRITE | SESSION_DELETE | SESSION_LIST)
 
-static struct err no_memory(void)
-{
-    return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
-}
-
 static struct err refused(void)
 {
     return FAIL(ERR_INVALID_TOKEN, err_text(ERR_INVALID_TOKEN));

@@ -34,7 +34,7 @@ struct codec {
     void (*done)(void *state);
 };
 
-static const struct err no_memory = { ERR_NO_MEMORY, "no memory to unpack a block of an Avro file" };
+static const struct err codec_no_memory = { ERR_NO_MEMORY, "no memory to unpack a block of an Avro file" };
 
 static struct err too_large(const struct unpacker *u)
 {
@@ -52,7 +52,7 @@ static struct err make_room(struct unpacker *u, size_t packed_len)
     if (plain->len == 0 && packed_len * 4 > size) size = packed_len * 4;
     if (plain->len == 0 && size < PLAIN_MIN) size = PLAIN_MIN;
     if (size > plain->bytes_max) size = plain->bytes_max;
-    return buf_reserve(plain, size - plain->len) ? OK : no_memory;
+    return buf_reserve(plain, size - plain->len) ? OK : codec_no_memory;
 }
 
 /* ---- deflate ---- */
@@ -68,7 +68,7 @@ static struct err inflate_all(struct unpacker *u, z_stream *z)
         z->avail_out = (uInt)room;
         status = inflate(z, Z_NO_FLUSH);
         u->plain.len += room - z->avail_out;
-        if (status == Z_MEM_ERROR) return no_memory;
+        if (status == Z_MEM_ERROR) return codec_no_memory;
         if (status == Z_BUF_ERROR || (status == Z_OK && z->avail_out))
             return FAIL(ERR_CORRUPT, "its deflate stream is cut off");
         if (status != Z_OK && status != Z_STREAM_END)
@@ -84,10 +84,10 @@ static struct err unpack_deflate(struct unpacker *u, struct str packed)
 
     if (!z) {
         z = calloc(1, sizeof(*z));
-        if (!z) return no_memory;
+        if (!z) return codec_no_memory;
         if (inflateInit2(z, -MAX_WBITS) != Z_OK) {
             free(z);
-            return no_memory;
+            return codec_no_memory;
         }
         u->state = z;
     } else if (inflateReset(z) != Z_OK) {
@@ -117,7 +117,7 @@ static struct err unpack_snappy(struct unpacker *u, struct str packed)
         return FAIL(ERR_CORRUPT, "its snappy length is damaged");
     if (len > u->plain.bytes_max) return too_large(u);
     char *const plain = buf_extend(&u->plain, len);
-    if (!plain) return no_memory;
+    if (!plain) return codec_no_memory;
     if (snappy_uncompress(body.data, body.len, plain, &len) != SNAPPY_OK)
         return FAIL(ERR_CORRUPT, "its snappy data is damaged");
     if (crc32_ieee(0, plain, len) != get_be32(packed.data + body.len))
@@ -143,17 +143,17 @@ static struct err unpack_zstandard(struct unpacker *u, struct str packed)
     struct buf *const plain = &u->plain;
 
     if (!u->state) u->state = ZSTD_createDCtx();
-    if (!u->state) return no_memory;
+    if (!u->state) return codec_no_memory;
     for (size_t size = zstd_first_size(packed, plain->bytes_max);; size = plain->size + 1) {
         if (size > plain->bytes_max) return too_large(u);
-        if (!buf_reserve(plain, size)) return no_memory;
+        if (!buf_reserve(plain, size)) return codec_no_memory;
         const size_t len = ZSTD_decompressDCtx(u->state, plain->data, plain->size, packed.data, packed.len);
         if (!ZSTD_isError(len)) {
             plain->len = len;
             return OK;
         }
         const ZSTD_ErrorCode code = ZSTD_getErrorCode(len);
-        if (code == ZSTD_error_memory_allocation) return no_memory;
+        if (code == ZSTD_error_memory_allocation) return codec_no_memory;
         if (code != ZSTD_error_dstSize_tooSmall)
             return err_fail(ERR_CORRUPT, "its zstandard data is damaged: %s", ZSTD_getErrorName(len));
     }

@@ -59,7 +59,7 @@ static const struct primitive {
     { "bytes", NODE_BYTES, 0, WANT_RECORD }, { "string", NODE_BYTES, 0, WANT_STRING },
 };
 
-static const struct err no_memory = { ERR_NO_MEMORY, "no memory for the schema of an Avro file" };
+static const struct err program_no_memory = { ERR_NO_MEMORY, "no memory for the schema of an Avro file" };
 
 static struct err compile_type(struct compiler *c, const json_t *type, struct place at, uint32_t *ret);
 
@@ -103,7 +103,7 @@ static struct err full_name(struct compiler *c, struct str name, struct str spac
     const bool is_full = space.len == 0 || str_find_char(name, '.') < name.len;
     *ret = is_full ? arena_str(c->scratch, name)
                    : arena_printf(c->scratch, "%.*s.%.*s", STR_ARG(space), STR_ARG(name));
-    return ret->data ? OK : no_memory;
+    return ret->data ? OK : program_no_memory;
 }
 
 static struct name *name_find(struct compiler *c, struct str full)
@@ -130,7 +130,8 @@ static struct err name_define(struct compiler *c, const json_t *def, struct str 
     }
     if (c->name_count == LIMIT_AVRO_NODES)
         return err_fail(ERR_TOO_LARGE, "it has more than the %d names allowed", LIMIT_AVRO_NODES);
-    if (json_object_set_new_nocheck(c->index, full.data, json_integer(c->name_count))) return no_memory;
+    if (json_object_set_new_nocheck(c->index, full.data, json_integer(c->name_count)))
+        return program_no_memory;
     const size_t dot = str_rfind_char(full, '.');
     *ret = &c->names[c->name_count++];
     **ret = (struct name){ def, full, dot < full.len ? str_slice(full, 0, dot) : STR_NONE, NO_NODE };
@@ -332,7 +333,7 @@ static struct err compile_root(struct compiler *c, struct str schema, struct are
     TRY(json_parse(schema, &json));
     c->nodes = arena_array(arena, struct node, LIMIT_AVRO_NODES);
     c->kids = arena_array(arena, uint32_t, LIMIT_AVRO_NODES);
-    if (!c->nodes || !c->kids) return no_memory;
+    if (!c->nodes || !c->kids) return program_no_memory;
     TRY(compile_type(c, json, (struct place){ &root_want, STR_NONE }, ret));
     TRY(check_found(c));
     if (c->nodes[*ret].op != NODE_RECORD) return FAIL(ERR_INVALID, "it is not that of a record with fields");
@@ -347,7 +348,7 @@ struct err program_compile(struct str schema, const struct want *wants, size_t w
     struct compiler *const c = scratch ? arena_new_of(scratch, struct compiler) : NULL;
     struct program p = { .wants = wants };
 
-    if (!c || !index) return no_memory;
+    if (!c || !index) return program_no_memory;
     c->scratch = scratch;
     c->wants = wants;
     c->want_count = want_count;

@@ -9,11 +9,6 @@
 /* Each update may look through what the table has: the product of both is what a commit can cost. */
 enum { UPDATES_MAX = 10000, REQUIREMENTS_MAX = 1000 };
 
-static struct err no_memory(void)
-{
-    return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
-}
-
 static void draft_done(struct draft *d)
 {
     json_decref(d->metadata);

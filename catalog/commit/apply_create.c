@@ -12,11 +12,6 @@
 #include "storage/base/ids.h"
 #include "storage/base/thread.h"
 
-static struct err no_memory(void)
-{
-    return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
-}
-
 /* `format-version` as a property chooses the version. */
 static struct err format_version(const json_t *properties, int64_t *ret)
 {

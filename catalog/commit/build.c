@@ -10,11 +10,6 @@
 #include "catalog/model/schema.h"
 #include "storage/base/thread.h"
 
-static struct err no_memory(void)
-{
-    return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
-}
-
 /* A property that is a positive number; the fallback otherwise. */
 static uint64_t number_property(const struct draft *d, const char *name, uint64_t fallback)
 {

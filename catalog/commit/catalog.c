@@ -9,11 +9,6 @@
 #include "storage/base/limits.h"
 #include "storage/base/thread.h"
 
-static struct err no_memory(void)
-{
-    return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
-}
-
 static json_t *properties_of(const struct catalog_row *row)
 {
     json_t *properties = json_deep_copy(json_object_get(row->json, "properties"));

@@ -28,11 +28,6 @@ struct plan {
     struct catalog_info made;
 };
 
-static struct err no_memory(void)
-{
-    return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
-}
-
 /* ---- places ---- */
 
 struct places {

@@ -10,11 +10,6 @@
 #include "storage/base/ids.h"
 #include "storage/base/limits.h"
 
-static struct err no_memory(void)
-{
-    return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
-}
-
 static uint64_t next_version(struct str previous)
 {
     uint64_t version;

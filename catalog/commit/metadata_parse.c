@@ -13,11 +13,6 @@
 #include "catalog/model/types.h"
 #include "storage/base/thread.h"
 
-static struct err no_memory(void)
-{
-    return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
-}
-
 static struct err set_new(json_t *metadata, const char *field, json_t *value)
 {
     return value && json_object_set_new(metadata, field, value) == 0 ? OK : no_memory();

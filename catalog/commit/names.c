@@ -15,11 +15,6 @@ struct lister {
     size_t size, room; /* of the page (0: all); of names */
 };
 
-static struct err no_memory(void)
-{
-    return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
-}
-
 static struct err add_name(struct lister *l, struct str name)
 {
     struct name_page *p = l->page;

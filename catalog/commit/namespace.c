@@ -13,11 +13,6 @@
 
 enum { NAME_BYTES_MAX = 255 };
 
-static struct err no_memory(void)
-{
-    return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
-}
-
 /* ---- names ---- */
 
 static struct err name_check(struct str name, const char *what)

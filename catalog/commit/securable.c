@@ -14,11 +14,6 @@
 #include "storage/base/limits.h"
 #include "storage/base/thread.h"
 
-static struct err no_memory(void)
-{
-    return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
-}
-
 /* ---- values ---- */
 
 enum { ID_BYTES = 8, UUID_BYTES = 36 };

@@ -44,11 +44,6 @@ struct commit_plan {
     json_t *details;
 };
 
-static struct err no_memory(void)
-{
-    return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
-}
-
 /* ---- which tables ---- */
 
 static bool same_table(const struct table_ident *a, const struct table_ident *b)

@@ -13,11 +13,6 @@
 #include "storage/base/thread.h"
 #include "storage/object/object_get.h"
 
-static struct err no_memory(void)
-{
-    return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
-}
-
 /* The nearest namespace above with a `location` property, and how many levels of the path it stands for. */
 static struct err location_of_namespace(struct rows *view, uint64_t catalog_id, const struct ns_path *path,
                                         struct arena *arena, struct str *ret_base, size_t *ret_level)

@@ -34,11 +34,6 @@ struct page {
     bool is_truncated;
 };
 
-static struct err no_memory(void)
-{
-    return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
-}
-
 /* ---- which purge ---- */
 
 static struct err read_purge(struct purge *p, struct str key, struct str value, bool *ret_is_due)

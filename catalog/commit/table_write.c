@@ -9,11 +9,6 @@
 #include "storage/base/limits.h"
 #include "storage/base/thread.h"
 
-static struct err no_memory(void)
-{
-    return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
-}
-
 /* A uuid owns places: whoever could make a second table of it would have the first one's (reliability.md D11). */
 static struct err check_uuid_is_free(struct txn *txn, const struct table_write *w)
 {

@@ -6,11 +6,6 @@
 #include "catalog/model/types.h"
 #include "storage/base/thread.h"
 
-static struct err no_memory(void)
-{
-    return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
-}
-
 /* ---- identity, version, place ---- */
 
 static bool is_uuid(struct str s)

@@ -8,11 +8,6 @@
 
 #include "catalog/model/schema.h"
 
-static struct err no_memory(void)
-{
-    return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
-}
-
 static int64_t highest_schema_id(const struct draft *d)
 {
     int64_t highest = -1;

@@ -10,11 +10,6 @@
 
 #include "storage/base/thread.h"
 
-static struct err no_memory(void)
-{
-    return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
-}
-
 static void id_text(int64_t id, char out[24])
 {
     (void)snprintf(out, 24, "%" PRId64, id);

@@ -5,11 +5,6 @@
 
 #include <stdio.h>
 
-static struct err no_memory(void)
-{
-    return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
-}
-
 /* One query for each dialect. */
 static struct err check_representations(const json_t *version)
 {

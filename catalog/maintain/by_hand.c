@@ -11,11 +11,6 @@
 #include "storage/base/limits.h"
 #include "storage/base/thread.h"
 
-static struct err no_memory(void)
-{
-    return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
-}
-
 /* ---- which tables ---- */
 
 static bool is_below(const struct ns_path *path, const struct ns_path *above)

@@ -23,11 +23,6 @@ struct slice {
     uint64_t deleted, bytes; /* out */
 };
 
-static struct err no_memory(void)
-{
-    return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
-}
-
 /* ---- what speaks for a file ---- */
 
 struct err deletion_forbidden(struct rows *r, struct str uuid, const char **ret_why)

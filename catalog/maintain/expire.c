@@ -14,11 +14,6 @@
 
 enum { ATTEMPTS = 3, WORK_ATTEMPTS = 100, PAUSE_MS = 20 };
 
-static struct err no_memory(void)
-{
-    return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
-}
-
 /* ---- which files ---- */
 
 static void wait_a_moment(void)

@@ -22,11 +22,6 @@ struct selection {
     size_t ref_count;
 };
 
-static struct err no_memory(void)
-{
-    return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
-}
-
 static int by_id(const void *a, const void *b)
 {
     const struct node *x = a, *y = b;

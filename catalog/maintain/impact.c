@@ -34,11 +34,6 @@ struct hunt {
     struct impact *impact;
 };
 
-static struct err no_memory(void)
-{
-    return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
-}
-
 /* ---- arrays ---- */
 
 static void deads_init(struct deads *d)

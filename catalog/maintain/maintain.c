@@ -17,11 +17,6 @@ static const struct actor server_actor = { .principal = STR("firn"),
                                            .request_id = STR("maintenance"),
                                            .address = STR("-") };
 
-static struct err no_memory(void)
-{
-    return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
-}
-
 struct err maintain_new(const struct maintain_options *options, struct maintain **ret)
 {
     struct maintain *m = calloc(1, sizeof(*m));

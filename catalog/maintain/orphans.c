@@ -23,11 +23,6 @@ struct slice {
     uint64_t files, bytes; /* out */
 };
 
-static struct err no_memory(void)
-{
-    return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
-}
-
 void orphan_scan_init(struct orphan_scan *scan, struct str uuid, bool wants_paths)
 {
     *scan = (struct orphan_scan){ .place = 0 };

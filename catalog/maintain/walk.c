@@ -9,11 +9,6 @@
 #include "storage/base/limits.h"
 #include "storage/base/thread.h"
 
-static struct err no_memory(void)
-{
-    return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
-}
-
 static void begin(struct walk *w)
 {
     if (w->is_begun) return;

@@ -12,11 +12,6 @@
 #include "storage/base/thread.h"
 #include "storage/object/object_get.h"
 
-static struct err no_memory(void)
-{
-    return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
-}
-
 /* ---- metadata ---- */
 
 struct collector {

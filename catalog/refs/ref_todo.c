@@ -9,11 +9,6 @@
 #include "storage/base/metrics.h"
 #include "storage/base/thread.h"
 
-static struct err no_memory(void)
-{
-    return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
-}
-
 bool ref_is_the_files_own(struct err e)
 {
     switch ((int)e.code) {

@@ -16,11 +16,6 @@
 #include "storage/base/thread.h"
 #include "storage/object/object_get.h"
 
-static struct err no_memory(void)
-{
-    return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
-}
-
 /* ---- what there is to do ---- */
 
 static struct err keep_note(struct ref_work *w, const struct commit_note *note)

@@ -11,11 +11,6 @@
 #include "storage/base/limits.h"
 #include "storage/base/thread.h"
 
-static struct err no_memory(void)
-{
-    return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
-}
-
 static struct str cursor_str(const struct refs_cursor *cursor)
 {
     return str_from_z(cursor->uuid);

@@ -5,11 +5,6 @@
 
 #include "storage/base/limits.h"
 
-static struct err no_memory(void)
-{
-    return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
-}
-
 /* ---- the body ---- */
 
 static void text_done(void *arg)

@@ -36,11 +36,6 @@ static const struct {
     { ERR_BUSY, "slow_down", 429 },
 };
 
-static struct err no_memory(void)
-{
-    return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
-}
-
 /* ---- the form ---- */
 
 struct form {

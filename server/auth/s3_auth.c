@@ -16,11 +16,6 @@
 
 enum auth_form { FORM_ANONYMOUS, FORM_V4_HEADER, FORM_V4_QUERY, FORM_V2_HEADER, FORM_V2_QUERY };
 
-static struct err no_memory(void)
-{
-    return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
-}
-
 /* ---- which form ---- */
 
 static const char *const v4_parameters[] = { "X-Amz-Signature",     "X-Amz-Credential", "X-Amz-Algorithm",

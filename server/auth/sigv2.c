@@ -62,11 +62,6 @@ static const char *const subresources[] = {
     "website",
 };
 
-static struct err no_memory(void)
-{
-    return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
-}
-
 /* ---- HMAC-SHA1 (RFC 2104) ---- */
 
 /* SHA-1 of key ^ pad, then data. */

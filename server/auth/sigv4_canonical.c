@@ -13,11 +13,6 @@
 #include "storage/base/buf.h"
 #include "storage/base/encode.h"
 
-static struct err no_memory(void)
-{
-    return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
-}
-
 /* What was appended to the buf, moved to the arena. */
 static struct err settle(struct buf *b, struct arena *arena, struct str *ret)
 {

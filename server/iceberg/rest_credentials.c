@@ -11,11 +11,6 @@
 #include "storage/base/clock.h"
 #include "storage/base/thread.h"
 
-static struct err no_memory(void)
-{
-    return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
-}
-
 /* ---- the endpoint ---- */
 
 /* "host:port" or "[::1]:port" without its port. */

@@ -33,11 +33,6 @@ static struct rest_request *request_of(struct http_request *http)
     return http->state;
 }
 
-static struct err no_memory(void)
-{
-    return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
-}
-
 /* ---- the head ---- */
 
 static struct err authenticate(struct rest_request *req)

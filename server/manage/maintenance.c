@@ -59,11 +59,6 @@ static const struct operation {
 };
 #define OPERATION_COUNT (sizeof(operations) / sizeof(operations[0]))
 
-static struct err no_memory(void)
-{
-    return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
-}
-
 bool maintenance_is_meant(const struct http_request *req)
 {
     return str_starts(req->raw_path, STR(PREFIX));

@@ -7,11 +7,6 @@
 #include "storage/base/encode.h"
 #include "storage/base/limits.h"
 
-static struct err no_memory(void)
-{
-    return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
-}
-
 /* Characters of UTF-8: all bytes but those that continue one. */
 static size_t characters(struct str s)
 {

@@ -67,4 +67,10 @@ static inline void err_ignore(struct err e)
 const char *err_name(enum err_code code);
 const char *err_text(enum err_code code);
 
+/* The failure for want of memory, with its default sentence. */
+static inline struct err no_memory(void)
+{
+    return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
+}
+
 #endif
