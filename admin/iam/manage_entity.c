@@ -49,18 +49,6 @@ static struct err check_name(const struct iam_ref *ref)
     return OK;
 }
 
-static struct err check_properties(const json_t *properties)
-{
-    const char *key;
-    json_t *value;
-
-    json_object_foreach((json_t *)properties, key, value)
-    {
-        if (!json_is_string(value)) return err_fail(ERR_INVALID, "property '%s' must be a string", key);
-    }
-    return OK;
-}
-
 /* ---- create ---- */
 
 struct plan {
@@ -133,7 +121,7 @@ struct err iam_entity_create(const struct iam_call *c, const struct iam_ref *ref
     struct plan p = { .c = c, .ref = ref, .made = made };
 
     TRY(check_name(ref));
-    TRY(check_properties(made->properties));
+    TRY(json_check_properties(made->properties));
     TRY(check_name_is_free(c, ref));
     if (ref->kind == IAM_PRINCIPAL) TRY(credentials_make(c->arena, &p.credentials));
     TRY(manage_run(c, create_fn, &p));
@@ -250,7 +238,7 @@ struct err iam_entity_update(const struct iam_call *c, const struct iam_ref *ref
 {
     struct plan p = { .c = c, .ref = ref, .properties = properties, .version = version };
 
-    TRY(check_properties(properties));
+    TRY(json_check_properties(properties));
     TRY(manage_check_stored(c, ref));
     TRY(manage_run(c, update_fn, &p));
     return iam_row_entity(p.row.json, ref->name, ret);

@@ -11,6 +11,7 @@
 #include "storage/object/object_delete.h"
 #include "storage/object/object_get.h"
 #include "storage/object/object_put.h"
+#include "tests/unit/body.h"
 #include "tests/unit/test.h"
 
 #define BUCKET STR("shelf")
@@ -69,15 +70,7 @@ void shelf_close(struct shelf *s)
 
 struct str shelf_body(struct shelf *s, uint32_t seed, size_t size)
 {
-    char *bytes = arena_alloc(s->arena, size);
-    uint32_t x = seed * 2654435761u + 12345;
-
-    CHECK(bytes != NULL);
-    for (size_t i = 0; i < size; i++) {
-        x = x * 1664525u + 1013904223u;
-        bytes[i] = (char)(x >> 24);
-    }
-    return str_of(bytes, size);
+    return test_body(s->arena, seed, size);
 }
 
 static struct body_writer *written(struct shelf *s, struct str body)

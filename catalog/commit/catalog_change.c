@@ -111,18 +111,6 @@ static struct err check_bucket(struct txn *txn, const struct plan *plan)
 
 /* ---- what is asked for ---- */
 
-static struct err check_properties(const json_t *properties)
-{
-    const char *key;
-    json_t *value;
-
-    json_object_foreach((json_t *)properties, key, value)
-    {
-        if (!json_is_string(value)) return err_fail(ERR_INVALID, "property '%s' must be a string", key);
-    }
-    return OK;
-}
-
 static struct err take_base_location(struct plan *plan)
 {
     const struct str given = json_str(json_object_get(plan->properties, BASE_LOCATION_PROPERTY));
@@ -157,7 +145,7 @@ static struct err take_storage(struct plan *plan)
 
 static struct err take(struct plan *plan, const json_t *properties, const json_t *storage)
 {
-    TRY(check_properties(properties));
+    TRY(json_check_properties(properties));
     plan->properties = properties ? json_deep_copy(properties) : json_object();
     if (!plan->properties || !json_defer(plan->arena, plan->properties)) return no_memory();
     plan->storage = storage ? json_deep_copy(storage) : json_pack("{s:s}", "storageType", "S3");

@@ -205,6 +205,18 @@ struct err json_want_object(const json_t *obj, const char *field, json_t **ret)
     return want(obj, field, JSON_OBJECT, ret);
 }
 
+struct err json_check_properties(const json_t *properties)
+{
+    const char *key;
+    json_t *value;
+
+    json_object_foreach((json_t *)properties, key, value)
+    {
+        if (!json_is_string(value)) return err_fail(ERR_INVALID, "property '%s' must be a string", key);
+    }
+    return OK;
+}
+
 struct str json_str(const json_t *value)
 {
     return json_is_string(value) ? str_of(json_string_value(value), json_string_length(value)) : STR_NONE;

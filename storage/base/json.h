@@ -38,6 +38,9 @@ struct err json_want_array(const json_t *obj, const char *field, json_t **ret);
 struct err json_need_object(const json_t *obj, const char *field, json_t **ret);
 struct err json_want_object(const json_t *obj, const char *field, json_t **ret);
 
+/* ERR_INVALID: a value of the object is no string; it is named. */
+struct err json_check_properties(const json_t *properties);
+
 /* The text of a string value; empty for anything else. */
 struct str json_str(const json_t *value);
 

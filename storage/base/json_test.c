@@ -216,6 +216,17 @@ TEST(wanted_members_may_be_missing_or_null)
     CHECK(json_is_object(j));
 }
 
+TEST(properties_are_strings)
+{
+    CLEANUP(json_freep) json_t *fine = json_pack("{s:s, s:s}", "a", "1", "b", "");
+    CLEANUP(json_freep) json_t *wrong = json_pack("{s:s, s:i}", "a", "1", "count", 2);
+
+    CHECK_OK(json_check_properties(fine));
+    CHECK_OK(json_check_properties(NULL));
+    const struct err e = json_check_properties(wrong);
+    CHECK(e.code == ERR_INVALID && strstr(e.why, "'count'"));
+}
+
 TEST(strings_go_in_and_out_as_views)
 {
     CLEANUP(json_freep) json_t *value = json_of_str(STR("a\0\xc3\xa4"));

@@ -21,22 +21,13 @@ struct work {
     struct model *after; /* made anew by every run */
 };
 
-static struct str some_key(const struct model *m, uint64_t *seed, char out[LIMIT_ROW_KEY])
-{
-    if (!m->count || random_below(seed, 2))
-        return random_key(seed, random_below(seed, 3) ? 6 : LIMIT_ROW_KEY, out);
-    const struct str key = m->rows[random_below(seed, m->count)].key;
-    memcpy(out, key.data, key.len);
-    return str_of(out, key.len);
-}
-
 /* A scan from anywhere, forward with leaps or backward, is what the model says. */
 static struct err check_scan(struct rows *r, const struct model *want, uint64_t *seed)
 {
     const enum space space = spaces[random_below(seed, SPACES)];
     const bool is_backward = random_below(seed, 2);
     char key_bytes[LIMIT_ROW_KEY];
-    struct str from = random_below(seed, 3) ? some_key(want, seed, key_bytes) : STR_NONE, key, value;
+    struct str from = random_below(seed, 3) ? model_some_key(want, seed, key_bytes) : STR_NONE, key, value;
     size_t at = is_backward && !from.len ? model_lower(want, (uint8_t)(space + 1), STR_NONE)
                                          : model_lower(want, (uint8_t)space, from);
     struct rows_scan scan;
@@ -44,7 +35,7 @@ static struct err check_scan(struct rows *r, const struct model *want, uint64_t 
     rows_scan_begin(&scan, r, space, from, is_backward);
     for (uint64_t steps = random_below(seed, 3) ? random_below(seed, 30) : 2000; steps; steps--) {
         if (!is_backward && random_below(seed, 10) == 0) {
-            from = some_key(want, seed, key_bytes);
+            from = model_some_key(want, seed, key_bytes);
             if (at < want->count && want->rows[at].space == space && str_cmp(from, want->rows[at].key) > 0) {
                 rows_scan_seek(&scan, from);
                 at = model_lower(want, (uint8_t)space, from);
@@ -67,7 +58,7 @@ static struct err check_get(struct rows *r, const struct model *want, uint64_t *
 {
     const enum space space = spaces[random_below(seed, SPACES)];
     char key_bytes[LIMIT_ROW_KEY];
-    const struct str key = some_key(want, seed, key_bytes);
+    const struct str key = model_some_key(want, seed, key_bytes);
     const struct model_row *row = model_find(want, (uint8_t)space, key);
     struct str value;
 
@@ -81,7 +72,7 @@ static struct err check_get(struct rows *r, const struct model *want, uint64_t *
 static struct err change(struct txn *txn, struct work *w, uint64_t *seed)
 {
     char key_bytes[LIMIT_ROW_KEY], value_bytes[RANDOM_VALUE_MAX];
-    const struct str key = some_key(w->after, seed, key_bytes), value = random_value(seed, value_bytes);
+    const struct str key = model_some_key(w->after, seed, key_bytes), value = random_value(seed, value_bytes);
     const enum space space = spaces[random_below(seed, SPACES)];
 
     if (random_below(seed, 3)) {

@@ -42,6 +42,8 @@ uint64_t random_below(uint64_t *state, uint64_t limit);
 /* A key of 1..bytes_max bytes out of few, so that they meet again; most share long prefixes, and their
  * lengths gather around multiples of 500. `out` needs bytes_max bytes. */
 struct str random_key(uint64_t *state, size_t bytes_max, char *out);
+/* A key that may well be there. */
+struct str model_some_key(const struct model *m, uint64_t *state, char out[LIMIT_ROW_KEY]);
 /* A short value, sometimes empty, sometimes of several KiB. out needs RANDOM_VALUE_MAX bytes. */
 #define RANDOM_VALUE_MAX 9000
 struct str random_value(uint64_t *state, char *out);

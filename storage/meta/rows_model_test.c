@@ -169,3 +169,12 @@ TEST(the_model_of_rows_is_sorted_and_forgets)
     CHECK_STR(model_find(m, 2, STR("b"))->value, STR("1"));
     model_free(m);
 }
+
+struct str model_some_key(const struct model *m, uint64_t *state, char out[LIMIT_ROW_KEY])
+{
+    if (!m->count || random_below(state, 2))
+        return random_key(state, random_below(state, 3) ? 6 : LIMIT_ROW_KEY, out);
+    const struct str key = m->rows[random_below(state, m->count)].key;
+    memcpy(out, key.data, key.len);
+    return str_of(out, key.len);
+}

@@ -27,20 +27,10 @@ static uint8_t random_space(uint64_t *seed)
     return (uint8_t)(1 + random_below(seed, SPACES));
 }
 
-/* A key that may well be there. */
-static struct str some_key(const struct model *m, uint64_t *seed, char out[LIMIT_ROW_KEY])
-{
-    if (!m->count || random_below(seed, 2))
-        return random_key(seed, random_below(seed, 3) ? 6 : LIMIT_ROW_KEY, out);
-    const struct str key = m->rows[random_below(seed, m->count)].key;
-    memcpy(out, key.data, key.len);
-    return str_of(out, key.len);
-}
-
 static void change(struct memtable *t, struct lmdb_txn *w, struct model *want, uint64_t *seed)
 {
     char key_bytes[LIMIT_ROW_KEY], value_bytes[RANDOM_VALUE_MAX];
-    const struct str key = some_key(want, seed, key_bytes);
+    const struct str key = model_some_key(want, seed, key_bytes);
     const struct str value = random_value(seed, value_bytes);
     const uint8_t space = random_space(seed);
 
@@ -100,7 +90,7 @@ static void check_gets(struct rows *r, const struct model *want, uint64_t *seed)
     struct err e;
 
     for (int n = 0; n < 300; n++) {
-        const struct str key = some_key(want, seed, bytes);
+        const struct str key = model_some_key(want, seed, bytes);
         const uint8_t space = random_space(seed);
         const struct model_row *row = model_find(want, space, key);
         CHECK(rows_have(r, space, key, &e) == (row != NULL));
@@ -133,7 +123,7 @@ static void check_scan(struct layers *l, uint64_t *seed)
     const uint8_t space = random_space(seed);
     const bool is_backward = random_below(seed, 2), is_changing = l->overlay && random_below(seed, 2);
     char from_bytes[LIMIT_ROW_KEY], seek_bytes[LIMIT_ROW_KEY];
-    struct str from = random_below(seed, 2) ? some_key(l->want, seed, from_bytes) : STR_NONE;
+    struct str from = random_below(seed, 2) ? model_some_key(l->want, seed, from_bytes) : STR_NONE;
     struct str key, value;
     struct rows_scan s;
     bool is_behind = false;
@@ -143,7 +133,7 @@ static void check_scan(struct layers *l, uint64_t *seed)
         for (uint64_t n = is_changing ? random_below(seed, 3) : 0; n; n--)
             change(l->overlay, NULL, l->want, seed);
         if (!is_backward && random_below(seed, 10) == 0) {
-            const struct str to = some_key(l->want, seed, seek_bytes);
+            const struct str to = model_some_key(l->want, seed, seek_bytes);
             if (str_cmp(to, from) > 0) {
                 rows_scan_seek(&s, to);
                 memcpy(from_bytes, to.data, to.len);

@@ -12,6 +12,7 @@
 #include "storage/object/object_delete.h"
 #include "storage/object/object_get.h"
 #include "storage/object/part_map.h"
+#include "tests/unit/body.h"
 #include "tests/unit/postgresql.h"
 #include "tests/unit/test.h"
 
@@ -79,15 +80,7 @@ void fixture_reopen(struct fixture *f)
 
 struct str fixture_body(struct fixture *f, uint32_t seed, size_t size)
 {
-    char *bytes = arena_alloc(f->arena, size);
-    uint32_t x = seed * 2654435761u + 12345;
-
-    CHECK(bytes != NULL);
-    for (size_t i = 0; i < size; i++) {
-        x = x * 1664525u + 1013904223u;
-        bytes[i] = (char)(x >> 24);
-    }
-    return str_of(bytes, size);
+    return test_body(f->arena, seed, size);
 }
 
 struct err fixture_put_if(struct fixture *f, const char *key, struct str body, struct conditions conditions)

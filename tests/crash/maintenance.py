@@ -16,10 +16,8 @@ import argparse
 import datetime
 import pathlib
 import random
-import shutil
 import signal
 import sys
-import tempfile
 import time
 
 import pyarrow
@@ -27,6 +25,7 @@ from pyiceberg.exceptions import CommitFailedException
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests/iceberg")]
+from seeded import run_seeded  # noqa: E402
 from firn_server import Server, wait_for  # noqa: E402
 from iceberg_helpers import Rest, open_catalog  # noqa: E402
 from table_files import files_in_store, files_needed  # noqa: E402
@@ -185,19 +184,7 @@ def main():
     p.add_argument("--tables", type=int, default=40)
     p.add_argument("--steps", type=int, default=12, help="of one table, at most")
     p.add_argument("--kills", type=float, default=0.1, help="how often after a step")
-    p.add_argument("--seed", type=int, default=int(time.time()))
-    arguments = p.parse_args()
-    print(f"seed {arguments.seed}")
-    directory = pathlib.Path(tempfile.mkdtemp(prefix="firn-maintenance-"))
-    status = 1
-    try:
-        status = Run(arguments, directory).main()
-    finally:
-        if status == 0:
-            shutil.rmtree(directory)
-        else:
-            print(f"kept: {directory}")
-    sys.exit(status)
+    run_seeded(p, "firn-maintenance-", Run)
 
 
 if __name__ == "__main__":

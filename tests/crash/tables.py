@@ -19,11 +19,9 @@ import json
 import os
 import pathlib
 import random
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 
@@ -34,6 +32,7 @@ import requests
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 import postgresql  # noqa: E402
+from seeded import run_seeded  # noqa: E402
 
 USER, PASSWORD = "crash", "crashcrash"
 SCHEMA = {"type": "struct", "fields": [{"id": 1, "name": "a", "required": False, "type": "long"}]}
@@ -271,19 +270,7 @@ def main():
     p.add_argument("--tables", type=int, default=3)
     p.add_argument("--max-run", type=float, default=1.0)
     p.add_argument("--postgresql", action="store_true")
-    p.add_argument("--seed", type=int, default=int(time.time()))
-    arguments = p.parse_args()
-    print(f"seed {arguments.seed}")
-    directory = pathlib.Path(tempfile.mkdtemp(prefix="firn-tables-"))
-    status = 1
-    try:
-        status = Run(arguments, directory).main()
-    finally:
-        if status == 0:
-            shutil.rmtree(directory)
-        else:
-            print(f"kept: {directory}")
-    sys.exit(status)
+    run_seeded(p, "firn-tables-", Run)
 
 
 if __name__ == "__main__":
