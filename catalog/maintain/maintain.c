@@ -23,6 +23,7 @@ struct err maintain_new(const struct maintain_options *options, struct maintain 
 
     if (!m) return no_memory();
     m->options = *options;
+    m->tokens = options->rate; /* the first second has its files at once */
     m->tokens_ms = clock_mono_ms();
     *ret = m;
     return OK;

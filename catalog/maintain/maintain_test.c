@@ -317,13 +317,16 @@ TEST(no_orphan_goes_while_the_table_is_not_whole_and_none_whose_grace_is_running
 
 /* ---- the steps of the background ---- */
 
-static struct maintain *maintain_of(struct lake *l, enum maintain_expire expire, bool removes_orphans)
+#define RATE_ANY 1000000
+
+static struct maintain *maintain_of(struct lake *l, enum maintain_expire expire, bool removes_orphans,
+                                    uint64_t rate)
 {
     const struct maintain_options o = { .store = &l->store,
                                         .interval_s = 1000,
                                         .expire = expire,
                                         .removes_orphans = removes_orphans,
-                                        .rate = 1000000 };
+                                        .rate = rate };
     struct maintain *m = NULL;
 
     CHECK_OK(maintain_new(&o, &m));
@@ -348,10 +351,28 @@ static void run_all(struct maintain *m)
 static void rounds(struct lake *l, enum maintain_expire expire, bool removes_orphans)
 {
     for (int i = 0; i < 2; i++) {
-        struct maintain *m = maintain_of(l, expire, removes_orphans);
+        struct maintain *m = maintain_of(l, expire, removes_orphans, RATE_ANY);
         run_all(m);
         maintain_free(m);
     }
+}
+
+/* Nobody waits a second after the start for what was left over from before. */
+TEST(the_first_second_may_delete_at_once)
+{
+    struct lake l;
+    bool more = false;
+
+    lake_open(&l);
+    two_snapshots(&l);
+    expire_first(&l);
+    struct maintain *m = maintain_of(&l, MAINTAIN_EXPIRE_OFF, false, 3);
+    CHECK_OK(maintain_delete_step(m, &more));
+    CHECK(more);
+    CHECK_U64(lake_has(&l, "l1") + lake_has(&l, "m1") + lake_has(&l, "a") + lake_has(&l, "b"), 1);
+    check_there(&l, "l2 m2 c", true);
+    maintain_free(m);
+    lake_close(&l);
 }
 
 static int64_t snapshots_of(struct lake *l)
@@ -477,7 +498,7 @@ TEST(a_dry_run_says_what_is_then_done)
     clock_set_offset_ms(-1000);
     two_snapshots(&l);
     clock_set_offset_ms(0);
-    struct maintain *m = maintain_of(&l, MAINTAIN_EXPIRE_OFF, false);
+    struct maintain *m = maintain_of(&l, MAINTAIN_EXPIRE_OFF, false, RATE_ANY);
     CLEANUP(json_freep) json_t *would = expire_by_hand(&l, m, true);
     CHECK_U64(snapshots_of(&l), 2);
     CHECK_U64(json_integer_value(json_object_get(would, "file-count")), 4);

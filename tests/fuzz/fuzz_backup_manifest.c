@@ -13,6 +13,17 @@ static void must(bool claim)
     if (!claim) abort();
 }
 
+/* Relative, and without a piece "." or ".."; "a..b" is a name as any other. */
+static bool stays_inside(struct str path)
+{
+    struct str piece;
+
+    for (struct str_split it = str_split_on(path, '/'); str_split_next(&it, &piece);) {
+        if (!piece.len || str_is(piece, ".") || str_is(piece, "..")) return false;
+    }
+    return path.len > 0;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
     struct arena *arena = arena_new(64 * MIB);
@@ -24,7 +35,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     buf_printf(&text, "%08x\n", crc32c(0, data, len));
     if (manifest_parse(buf_view(&text), arena, &m).code == ERR_OK) {
         for (size_t i = 0; i < m.count; i++) {
-            must(m.files[i].path.data[0] != '/' && !str_contains(m.files[i].path, STR("..")));
+            must(stays_inside(m.files[i].path));
             must(!str_contains(m.files[i].file, STR("/")) && m.files[i].file.data[0] != '.');
         }
         buf_clear(&text);
