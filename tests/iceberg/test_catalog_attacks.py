@@ -188,9 +188,11 @@ def test_d19_tokens_signed_with_a_secret_that_a_client_knows(rest, secret):
 
 def test_d20_a_thousand_wrong_secrets(rest):
     """401 each, until a guesser is slowed down; another client of the same address is not."""
+    begin = time.monotonic()
     answers = [rest.ask_token({"grant_type": "client_credentials", "client_id": "guessed-at", "client_secret": f"wrong{i}"}) for i in range(1000)]
+    windows = 2 + int((time.monotonic() - begin) / 60)  # that the guesses may have fallen into
     statuses = [a.status_code for a in answers]
-    assert set(statuses) == {401, 429} and 100 <= statuses.count(401) <= 200  # the window may turn over once
+    assert set(statuses) == {401, 429} and 100 <= statuses.count(401) <= 100 * windows
     slow = answers[statuses.index(429)]
     assert slow.json()["error"] == "slow_down" and int(slow.headers["Retry-After"]) > 0
     rest.token()
