@@ -168,13 +168,22 @@ bool checkpoint_is_full_locked(const struct embedded *m)
     return m->frozen.table && !m->is_stopped && !m->options.is_checkpoint_manual && is_over(m);
 }
 
+bool checkpoint_is_stuck_locked(const struct embedded *m, struct err *ret)
+{
+    if (!m->is_checkpoint_failing || !checkpoint_is_full_locked(m)) return false;
+    *ret = m->checkpoint_failure;
+    return true;
+}
+
 /* Tell those who wait for a checkpoint. */
 static void failed_locked(struct embedded *m, struct err e)
 {
     m->checkpoint_failure = err_keep(e, m->checkpoint_why, sizeof(m->checkpoint_why));
     m->checkpoints_failed++;
+    m->is_checkpoint_failing = true;
     m->is_freeze_wanted = false;
     cond_broadcast(&m->has_checkpointed);
+    cond_signal(&m->has_work); /* those who wait for room are told that there is none */
 }
 
 static void freeze_locked(struct embedded *m)
@@ -268,6 +277,7 @@ static void drop_frozen(struct embedded *m)
     m->frozen.table = NULL;
     mutex_unlock(&m->views_lock);
     m->checkpoint_last_ms = clock_now_ms();
+    m->is_checkpoint_failing = false;
     atomic_store(&m->checkpointed, m->frozen.position.txn);
     cond_broadcast(&m->has_checkpointed);
     cond_signal(&m->has_work);

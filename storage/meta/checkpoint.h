@@ -23,6 +23,8 @@ void checkpoint_freeze_if_due_locked(struct embedded *m);
 void checkpoint_ask(struct embedded *m);
 /* Both memtables are full: nothing can be run until a checkpoint is done. */
 bool checkpoint_is_full_locked(const struct embedded *m);
+/* They are, and the last checkpoint failed: there may not be one for long. Why it failed; its text is valid while the lock is held. */
+bool checkpoint_is_stuck_locked(const struct embedded *m, struct err *ret);
 
 void checkpoint_main(void *meta); /* the thread */
 struct err embedded_checkpoint(struct meta *m); /* meta_checkpoint */

@@ -19,6 +19,7 @@
 #include "storage/meta/checkpoint.h"
 #include "storage/meta/embedded.h"
 
+#define WHY_SIZE 256
 #define BACKGROUND_SHARE 4 /* one of so many in a batch may be background work */
 
 /* One batch. */
@@ -256,8 +257,8 @@ static void batch_run(struct embedded *m)
     answer(&run.decided, e);
 }
 
-/* The engine is stopped: nothing is run any more. */
-static void batch_refuse(struct embedded *m)
+/* Nothing that waits can be run. */
+static void batch_refuse(struct embedded *m, struct err why)
 {
     struct work_list all = { 0 };
     struct meta_work *w;
@@ -269,7 +270,7 @@ static void batch_refuse(struct embedded *m)
         METRIC_ADD(journal_refused, 1);
         work_push(&all, w);
     }
-    answer(&all, FAIL(ERR_UNAVAILABLE, m->stopped_why));
+    answer(&all, why);
 }
 
 /* ---- the thread ---- */
@@ -281,7 +282,18 @@ static bool has_work_locked(const struct embedded *m)
 
 enum wakeup { WAKE_RUN, WAKE_REFUSE, WAKE_END };
 
-static enum wakeup wait_for_work(struct embedded *m)
+/* Nothing is run on a stopped engine; nor while there is no room for what it would leave in memory: nobody knows how long that lasts, so nobody waits for it. */
+static bool must_refuse_locked(const struct embedded *m, char why[WHY_SIZE], struct err *ret)
+{
+    struct err e = OK;
+
+    if (m->is_stopped) e = FAIL(ERR_UNAVAILABLE, m->stopped_why);
+    else if (m->is_closing || !checkpoint_is_stuck_locked(m, &e)) return false;
+    *ret = err_keep(e, why, WHY_SIZE);
+    return true;
+}
+
+static enum wakeup wait_for_work(struct embedded *m, char why[WHY_SIZE], struct err *ret_refusal)
 {
     enum wakeup wakeup = WAKE_RUN;
 
@@ -290,7 +302,7 @@ static enum wakeup wait_for_work(struct embedded *m)
         checkpoint_freeze_if_due_locked(m);
         const bool has_work = has_work_locked(m);
         if (m->is_closing && !has_work) wakeup = WAKE_END;
-        else if (m->is_stopped && has_work) wakeup = WAKE_REFUSE;
+        else if (has_work && must_refuse_locked(m, why, ret_refusal)) wakeup = WAKE_REFUSE;
         else if (!has_work || (checkpoint_is_full_locked(m) && !m->is_closing)) {
             m->is_committer_waiting = true;
             cond_wait(&m->has_work, &m->queue_lock);
@@ -308,9 +320,11 @@ void committer_main(void *meta)
     struct embedded *m = meta;
 
     for (;;) {
-        const enum wakeup wakeup = wait_for_work(m);
+        char why[WHY_SIZE];
+        struct err refusal = OK;
+        const enum wakeup wakeup = wait_for_work(m, why, &refusal);
         if (wakeup == WAKE_END) return;
         if (wakeup == WAKE_RUN) batch_run(m);
-        else batch_refuse(m);
+        else batch_refuse(m, refusal);
     }
 }

@@ -298,6 +298,11 @@ static void embedded_status(struct meta *meta, struct meta_status *ret)
     if (!s.is_writable)
         (void)err_keep(FAIL(ERR_NO_SPACE, "the disk is almost full"), s.why_not, sizeof(s.why_not));
     mutex_lock(&m->queue_lock);
+    struct err stuck;
+    if (checkpoint_is_stuck_locked(m, &stuck)) {
+        s.is_writable = false;
+        (void)err_keep(stuck, s.why_not, sizeof(s.why_not));
+    }
     if (m->is_stopped) {
         s.is_stopped = true;
         s.is_writable = false;

@@ -71,6 +71,7 @@ struct embedded {
     bool is_retry_wanted;    /* of a checkpoint that failed, by meta_checkpoint */
     struct frozen frozen;    /* written by the committer (freeze) and the checkpoint (done), also under views_lock */
     uint64_t checkpoints_failed;
+    bool is_checkpoint_failing; /* the last one did, for checkpoint_failure */
     struct err checkpoint_failure;
     char checkpoint_why[256], stopped_why[256];
     int64_t checkpoint_last_ms;

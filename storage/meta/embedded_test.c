@@ -5,6 +5,7 @@
 #include "storage/meta/embedded.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "storage/base/clock.h"
@@ -20,7 +21,7 @@ static struct meta *open_with(const char *dir, struct meta_options options)
     options.dir = dir;
     if (!options.segment_bytes) options.segment_bytes = 256 * KIB;
     if (!options.disk_floor_bytes) options.disk_floor_bytes = MIB;
-    options.map_bytes = 256 * MIB;
+    if (!options.map_bytes) options.map_bytes = 256 * MIB;
     CHECK_OK(meta_open(&options, &m));
     return m;
 }
@@ -318,6 +319,45 @@ TEST(when_both_memtables_are_full_work_waits_for_the_checkpoint)
     CHECK_U64(answers, N);
     for (int i = 0; i < N; i++) CHECK_U64(q[i].code, ERR_OK);
     free(q);
+}
+
+static struct err put_numbered(struct txn *txn, void *arg)
+{
+    const uint32_t *n = arg;
+    char key[16];
+
+    return txn_put(txn, SPACE_OBJECTS, str_of(key, (size_t)snprintf(key, sizeof(key), "%08u", *n)),
+                   STR("0123456789abcdef0123456789abcdef"));
+}
+
+/* LMDB finds no room for a checkpoint, and the memtables are full: everybody gets an answer, what was acknowledged is there, and a start with room goes on. */
+TEST(when_no_checkpoint_finds_room_work_is_refused_and_nothing_is_lost)
+{
+    const char *dir = test_dir();
+    struct meta_options small = { .checkpoint_rows_bytes = 32 * KIB, .map_bytes = 256 * KIB };
+    struct meta *m = open_with(dir, small);
+    struct meta_status status;
+    struct err e = OK;
+    uint32_t n = 0;
+    char key[16];
+
+    while (!e.code && n < 1000000) {
+        e = meta_run(m, put_numbered, &n);
+        n += e.code == ERR_OK;
+    }
+    CHECK_ERR(e, ERR_NO_SPACE);
+    meta_status(m, &status);
+    CHECK(!status.is_writable && !status.is_stopped && status.why_not[0]);
+    CHECK_ERR(meta_run_freeing(m, put_numbered, &n), ERR_NO_SPACE);
+    meta_close(m);
+    m = open_with(dir, (struct meta_options){ .checkpoint_rows_bytes = 32 * KIB });
+    for (uint32_t i = 0; i < n; i++) {
+        (void)snprintf(key, sizeof(key), "%08u", i);
+        CHECK(has_row(m, key));
+    }
+    CHECK_OK(meta_run(m, put_numbered, &n));
+    CHECK_OK(meta_checkpoint(m));
+    meta_close(m);
 }
 
 TEST(views_have_a_limit_and_writing_goes_on_beside_it)
