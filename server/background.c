@@ -74,6 +74,11 @@ static struct err clear_audit(struct background *b, bool *ret_more)
     return OK;
 }
 
+static struct err read_again(struct background *b, bool *ret_more)
+{
+    return scrub_step(b->options.scrub, ret_more);
+}
+
 static const struct job {
     const char *name;
     struct err (*step)(struct background *b, bool *ret_more);
@@ -82,6 +87,7 @@ static const struct job {
     { "refresh identities", refresh_identities }, { "know the files of tables", know_files },
     { "maintain tables", maintain_tables },       { "delete files", delete_files },
     { "write the audit log", write_audit },       { "clear the audit log", clear_audit },
+    { "read objects again", read_again },
 };
 #define JOB_COUNT (sizeof(jobs) / sizeof(jobs[0]))
 

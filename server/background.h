@@ -10,13 +10,14 @@
 #include "admin/iam/audit_log.h"
 #include "admin/iam/iam.h"
 #include "catalog/maintain/maintain.h"
-#include "storage/object/object.h"
+#include "storage/object/scrub.h"
 
 /* What jobs work on; all outlives the background. */
 struct background_options {
     struct store *store;
     struct iam *iam;
     struct maintain *maintain;
+    struct scrub *scrub;
     struct audit_log *audit;
     struct audit_retention audit_retention;
 };

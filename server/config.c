@@ -103,6 +103,10 @@ static const struct setting settings[] = {
       "delete files in tables' places that nothing names, from seven days old" },
     { "maintenance-rate", NUMBER, FIELD(maintenance_rate), "1000", 1, 1000000,
       "files that maintenance deletes in a second, at most" },
+    { "scrub-interval", NUMBER, FIELD(scrub_interval_s), "604800", 0, 31536000,
+      "seconds from one reading of all objects against their checksums to the next; 0: never" },
+    { "scrub-rate", SIZE, FIELD(scrub_rate), "8MiB", 64 * KIB, 64 * GIB,
+      "what it reads in a second, at most" },
 };
 #define SETTING_COUNT (sizeof(settings) / sizeof(settings[0]))
 

@@ -44,6 +44,7 @@ struct config {
     uint64_t maintenance_interval_s, expire_grace_s, maintenance_rate;
     struct str expire_snapshots;
     bool remove_orphans;
+    uint64_t scrub_interval_s, scrub_rate;
 };
 
 /* Read everything. argv: what follows the verb (`serve`). environment: as environ. ERR_INVALID with setting, place and word. */

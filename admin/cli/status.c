@@ -5,6 +5,19 @@
 
 #include "storage/base/thread.h"
 
+/* What the scrub found, a line each. */
+static struct err print_damages(struct cli *cli, const json_t *document)
+{
+    static const struct column columns[] = {
+        { "found", "damage found", COLUMN_TIME }, { "kind", "kind", COLUMN_TEXT },
+        { "bucket", "bucket", COLUMN_TEXT },      { "key", "key", COLUMN_TEXT },
+        { "what", "what", COLUMN_TEXT },          { NULL, NULL, COLUMN_TEXT },
+    };
+    const json_t *damages = json_object_get(json_object_get(document, "scrub"), "damages");
+
+    return json_array_size(damages) ? cli_print_rows(cli, columns, damages) : OK;
+}
+
 /* {"disk": {"free_bytes": 1}} -> {"disk.free_bytes": 1}: columns name members of one object. */
 static json_t *flat(const json_t *document)
 {
@@ -44,6 +57,11 @@ struct err verb_status(struct cli *cli)
         { "rows.last_checkpoint", "last checkpoint", COLUMN_TIME },
         { "rows.transactions", "transactions", COLUMN_NUMBER },
         { "rows.batches", "flushes", COLUMN_NUMBER },
+        { "scrub.ended", "all objects read again", COLUMN_TIME },
+        { "scrub.began", "  last pass begun", COLUMN_TIME },
+        { "scrub.objects", "  objects of it", COLUMN_NUMBER },
+        { "scrub.bytes", "  bytes of it", COLUMN_SIZE },
+        { "scrub.damaged", "damaged objects", COLUMN_NUMBER },
         { NULL, NULL, COLUMN_TEXT },
     };
     CLEANUP(json_freep) json_t *document = NULL;
@@ -52,5 +70,6 @@ struct err verb_status(struct cli *cli)
     if (!json_is_object(document)) return FAIL(ERR_INTERNAL, "the server's status cannot be read");
     if (cli->options->is_json) return layout_json(document, cli->out);
     CLEANUP(json_freep) json_t *facts = flat(document);
-    return cli_print_facts(cli, columns, facts);
+    TRY(cli_print_facts(cli, columns, facts));
+    return print_damages(cli, document);
 }

@@ -7,6 +7,7 @@
 #include "storage/base/json.h"
 #include "storage/base/limits.h"
 #include "storage/base/thread.h"
+#include "storage/object/scrub.h"
 
 static json_t *rows_status(const struct meta_status *m)
 {
@@ -20,26 +21,61 @@ static json_t *rows_status(const struct meta_status *m)
                      (json_int_t)m->lmdb_bytes_map, "last_checkpoint", last);
 }
 
-static json_t *document(struct store *s, struct str data_dir)
+static json_t *time_json(int64_t ms)
+{
+    char text[CLOCK_ISO_SIZE] = "";
+
+    if (ms) clock_iso(ms, text);
+    return json_string(text);
+}
+
+static json_t *damages_json(const struct scrub_report *r)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < r->damage_count; i++) {
+        const struct scrub_damage *d = &r->damages[i];
+        json_array_append_new(list,
+                              json_pack("{s:s, s:o, s:o, s:o, s:o}", "kind", d->is_part ? "part" : "object",
+                                        "bucket", json_of_str(d->bucket), "key", json_of_str(d->key), "found",
+                                        time_json(d->found_ms), "what", json_of_str(d->what)));
+    }
+    return list;
+}
+
+/* null when its rows cannot be read now. */
+static json_t *scrub_status(struct store *s, struct arena *arena)
+{
+    CLEANUP(view_closep) struct rows *view = NULL;
+    struct scrub_report *r = arena_alloc(arena, sizeof(*r));
+
+    if (!r || view_open(s->meta, &view).code || scrub_report_read(view, arena, r).code) return json_null();
+    return json_pack("{s:b, s:I, s:o, s:o, s:I, s:I, s:I, s:o}", "running", r->is_running, "pass",
+                     (json_int_t)r->pass, "began", time_json(r->pass ? r->began_ms : 0), "ended",
+                     time_json(r->ended_ms), "objects", (json_int_t)r->objects, "bytes", (json_int_t)r->bytes,
+                     "damaged", (json_int_t)r->damaged, "damages", damages_json(r));
+}
+
+static json_t *document(struct store *s, struct str data_dir, struct arena *arena)
 {
     struct meta_status m;
     struct blob_status b;
 
     meta_status(s->meta, &m);
     blob_status(s->blobs, &b);
-    return json_pack("{s:o, s:b, s:s, s:{s:I, s:I}, s:o, s:{s:I, s:I}, s:{s:b, s:I, s:I, s:I, s:I}}", "data",
-                     json_of_str(data_dir), "writable", m.is_writable, "why_not",
+    return json_pack("{s:o, s:b, s:s, s:{s:I, s:I}, s:o, s:{s:I, s:I}, s:{s:b, s:I, s:I, s:I, s:I}, s:o}",
+                     "data", json_of_str(data_dir), "writable", m.is_writable, "why_not",
                      m.is_writable ? "" : m.why_not, "disk", "free_bytes", (json_int_t)m.disk_free_bytes,
                      "total_bytes", (json_int_t)m.disk_total_bytes, "rows", rows_status(&m), "journal",
                      "segments", (json_int_t)m.journal_segments, "bytes", (json_int_t)m.journal_bytes,
                      "volumes", "writable", b.is_writable, "count", (json_int_t)b.volumes, "live_bytes",
                      (json_int_t)b.bytes_live, "disk_bytes", (json_int_t)b.bytes_on_disk, "waiting_bytes",
-                     (json_int_t)b.bytes_freed_waiting);
+                     (json_int_t)b.bytes_freed_waiting, "scrub", scrub_status(s, arena));
 }
 
 struct err status_print(struct store *s, struct str data_dir, struct arena *arena, struct str *ret)
 {
-    CLEANUP(json_freep) json_t *json = document(s, data_dir);
+    CLEANUP(json_freep) json_t *json = document(s, data_dir, arena);
     struct buf out;
 
     if (!json) return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
