@@ -4,7 +4,7 @@
 # with that folder and, transitively, the folders its row names. So the layers hold at link time too, and a file that is
 # broken elsewhere does not stop anybody's tests.
 #
-# Variables: BUILD=dir  DIR=storage/meta (one folder)  TEST=word (tests with it in their names)  WERROR=1  SAN=asan|tsan
+# Variables: BUILD=dir  DIR=storage/meta (one folder)  TEST=word (tests with it in their names)  WERROR=1  SAN=asan|tsan|cov
 #            PREFIX, DESTDIR (install)  ARGS (run)  V=1 (print commands)
 
 BUILD  ?= build
@@ -30,8 +30,11 @@ LDFLAGS  += -fsanitize=address,undefined
 else ifeq ($(SAN),tsan)
 CFLAGS   += -O1 -fno-omit-frame-pointer -fsanitize=thread
 LDFLAGS  += -fsanitize=thread
+else ifeq ($(SAN),cov)
+CFLAGS   += -O1 -fno-inline --coverage
+LDFLAGS  += --coverage
 else
-$(error SAN is asan or tsan, not '$(SAN)')
+$(error SAN is asan, tsan or cov, not '$(SAN)')
 endif
 
 # layers.txt as words "folder=folder,folder...": the folder itself and all that it may use. A row names only rows above it, so
@@ -62,7 +65,7 @@ say = $(if $(V),,@printf '  %-5s %s\n' $(1) $@)
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all libs help unit test check asan tsan fuzz clients image-test bench run docs install clean
+.PHONY: all libs help unit test check asan tsan coverage fuzz clients image-test bench run docs install clean
 
 all: $(OUT)/firn ## build the server: $(BUILD)/firn (the default)
 
@@ -92,6 +95,10 @@ asan: ## run the unit tests with address and undefined behaviour sanitizers
 
 tsan: ## run the unit tests with the thread sanitizer
 	@$(MAKE) --no-print-directory SAN=tsan unit
+
+coverage: ## run the unit tests and print which share of each folder's lines and branches they run (DIR=folder)
+	@$(MAKE) --no-print-directory SAN=cov unit > $(BUILD)/coverage.txt 2>&1; tail -n 1 $(BUILD)/coverage.txt
+	@python3 tests/unit/coverage.py $(BUILD)/cov $(or $(DIR),$(FOLDERS))
 
 fuzz: ## run every fuzz target for a while
 	sh tests/fuzz/run.sh

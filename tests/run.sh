@@ -58,6 +58,10 @@ step_clients() { python_tests tests/clients; }
 step_e2e_asan() {
     make -j"$jobs" SAN=asan && FIRN_BINARY="$PWD/build/asan/firn" ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 python_tests "tests/s3 tests/iceberg"
 }
+# And under the thread sanitizer: a race ends the server.
+step_e2e_tsan() {
+    make -j"$jobs" SAN=tsan && FIRN_BINARY="$PWD/build/tsan/firn" TSAN_OPTIONS=halt_on_error=1:exitcode=66 python_tests "tests/s3 tests/iceberg"
+}
 # All that stands on rows once more, with rows in PostgreSQL: unit tests of the folders above them, then the edges but for the table of privileges, which does not
 # touch the engine in other ways than the rest, and backups, which are of the embedded engine (tests/store has what is said of them). Summed here, since a step's last line counts.
 step_postgresql() {
@@ -90,7 +94,7 @@ run_step() {
 }
 
 sh deploy/install.sh test || { echo "0 passed, 1 failed"; exit 1; }
-all="build check unit asan tsan fuzz s3 iceberg clients deploy e2e_asan postgresql crash docs"
+all="build check unit asan tsan fuzz s3 iceberg clients deploy e2e_asan e2e_tsan postgresql crash docs"
 for step in ${*:-$all}; do
     case " $all " in
     *" $step "*) run_step "$step" ;;

@@ -1,8 +1,8 @@
 /*
  * login_limit.h - how often somebody may be wrong about a secret (reliability.md D20).
  *
- * Counted for a client id and the address that asks together: who guesses is slowed down, and nobody else is locked out by it. Memory is fixed; two pairs that fall on one
- * place share its count, which slows down more, never less. Threads: any.
+ * Counted for a client id and the address that asks together: who guesses is slowed down, and nobody else is locked out by it. Memory is fixed; a pair that shares
+ * all of its three places with others who are wrong is slowed down with them (one in 7 * 10^10 for a single guesser). Threads: any.
  */
 #ifndef SERVER_AUTH_LOGIN_LIMIT_H
 #define SERVER_AUTH_LOGIN_LIMIT_H
