@@ -39,7 +39,7 @@ def free_port():
 
 class Postgresql:
     def __init__(self, directory):
-        self.directory, self.port, self.process = pathlib.Path(directory), free_port(), None
+        self.directory, self.port, self.process, self.was_killed = pathlib.Path(directory), free_port(), None, False
         self.uri = f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
         self.jdbc = f"jdbc:postgresql://127.0.0.1:{self.port}/postgres"
         # It refuses to run as root.
@@ -56,10 +56,18 @@ class Postgresql:
     def start(self):
         command = [BIN / "postgres", "-D", "data", "-c", "listen_addresses=127.0.0.1", "-c", f"port={self.port}", "-c", f"unix_socket_directories={self.directory}",
                    "-c", "max_connections=200", "-c", "fsync=on"]
-        with open(self.directory.parent / f"{self.directory.name}.log", "ab") as log:
-            self.process = subprocess.Popen(command, cwd=self.directory, stdout=log, stderr=log, **self.user)
-        wait_for(lambda: self.process.poll() is not None or self.is_ready(), what="PostgreSQL")
-        assert self.process.poll() is None, "PostgreSQL did not start"
+        def is_up():
+            with open(self.directory.parent / f"{self.directory.name}.log", "ab") as log:
+                self.process = subprocess.Popen(command, cwd=self.directory, stdout=log, stderr=log, **self.user)
+            wait_for(lambda: self.process.poll() is not None or self.is_ready(), what="PostgreSQL")
+            return self.process.poll() is None
+
+        # Of one that was killed a child may still be there that nobody can tell from another yet, and then the new one refuses to start.
+        if self.was_killed:
+            wait_for(is_up, what="PostgreSQL, after it was killed")
+        else:
+            assert is_up(), "PostgreSQL did not start"
+        self.was_killed = False
         return self
 
     def is_ready(self):
@@ -75,7 +83,7 @@ class Postgresql:
         """SIGKILL to the postmaster; its children notice and go, and only then it can be started again."""
         self.process.kill()
         self.process.wait()
-        self.process = None
+        self.process, self.was_killed = None, True
         wait_for(lambda: not self.children(), what="PostgreSQL's children to end")
 
     def children(self):
