@@ -7,15 +7,19 @@
 
 #include "catalog/commit/catalog.h"
 #include "storage/base/clock.h"
+#include "storage/base/limits.h"
 #include "storage/base/log.h"
 #include "storage/base/thread.h"
+#include "storage/object/compact.h"
 #include "storage/object/multipart.h"
 
 enum { PAUSE_MS = 1000, SWEEP_MS = 600000 };
 
 struct background {
     struct background_options options;
-    struct audit_sweep sweep;              /* the thread's own, as is */
+    struct scrub *scrub; /* the thread's own, as is what follows */
+    struct compact *compact;
+    struct audit_sweep sweep;
     uint64_t next_write_ms, next_sweep_ms; /* of the audit log */
     pthread_t thread;
     struct mutex lock;
@@ -76,7 +80,12 @@ static struct err clear_audit(struct background *b, bool *ret_more)
 
 static struct err read_again(struct background *b, bool *ret_more)
 {
-    return scrub_step(b->options.scrub, ret_more);
+    return scrub_step(b->scrub, ret_more);
+}
+
+static struct err empty_segments(struct background *b, bool *ret_more)
+{
+    return compact_step(b->compact, ret_more);
 }
 
 static const struct job {
@@ -87,7 +96,7 @@ static const struct job {
     { "refresh identities", refresh_identities }, { "know the files of tables", know_files },
     { "maintain tables", maintain_tables },       { "delete files", delete_files },
     { "write the audit log", write_audit },       { "clear the audit log", clear_audit },
-    { "read objects again", read_again },
+    { "read objects again", read_again },         { "empty sparse journal segments", empty_segments },
 };
 #define JOB_COUNT (sizeof(jobs) / sizeof(jobs[0]))
 
@@ -132,17 +141,39 @@ static void run(void *arg)
     }
 }
 
+static struct background *background_free(struct background *b)
+{
+    scrub_free(b->scrub);
+    compact_free(b->compact);
+    cond_done(&b->stop);
+    mutex_done(&b->lock);
+    free(b);
+    return NULL;
+}
+
+static struct err open_own(struct background *b)
+{
+    const struct compact_options o = { .store = b->options.store,
+                                       .rate = LIMIT_COMPACT_BYTES,
+                                       .look_ms = LIMIT_COMPACT_LOOK_MS,
+                                       .spare = LIMIT_COMPACT_SPARE };
+
+    TRY(compact_new(&o, &b->compact));
+    return scrub_new(&b->options.scrub, &b->scrub);
+}
+
 struct err background_start(const struct background_options *options, struct background **ret)
 {
     struct background *b = calloc(1, sizeof(*b));
 
-    if (!b) return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
+    if (!b) return no_memory();
     b->options = *options;
     mutex_init(&b->lock, LOCK_SERVER);
     cond_init(&b->stop);
-    const struct err e = thread_start("background", run, b, &b->thread);
-    if (e.code != ERR_OK) {
-        free(b);
+    struct err e = open_own(b);
+    if (!e.code) e = thread_start("background", run, b, &b->thread);
+    if (e.code) {
+        background_free(b);
         return e;
     }
     *ret = b;
@@ -158,8 +189,6 @@ struct background *background_stop(struct background *b)
     cond_broadcast(&b->stop);
     mutex_unlock(&b->lock);
     thread_join(b->thread);
-    cond_done(&b->stop);
-    mutex_done(&b->lock);
-    free(b);
-    return NULL;
+    err_ignore(scrub_save(b->scrub)); /* else it reads ten seconds' worth again */
+    return background_free(b);
 }

@@ -17,7 +17,7 @@ struct background_options {
     struct store *store;
     struct iam *iam;
     struct maintain *maintain;
-    struct scrub *scrub;
+    struct scrub_options scrub;
     struct audit_log *audit;
     struct audit_retention audit_retention;
 };

@@ -42,7 +42,6 @@
 #include "storage/base/sysio.h"
 #include "storage/base/thread.h"
 #include "storage/object/bucket.h"
-#include "storage/object/scrub.h"
 
 enum { FRONT_S3, FRONT_CATALOG, FRONT_STATUS, FRONT_COUNT };
 
@@ -59,7 +58,6 @@ struct server {
     struct iceberg *iceberg;
     enum maintain_expire expire;
     struct maintain *maintain;
-    struct scrub *scrub;
     struct manage *manage;
     struct audit_log *audit;
     struct background *background;
@@ -336,14 +334,6 @@ static struct err open_maintenance(struct server *s)
     return maintain_new(&o, &s->maintain);
 }
 
-static struct err open_scrub(struct server *s)
-{
-    const struct scrub_options o = { .store = &s->store,
-                                     .interval_s = s->config->scrub_interval_s,
-                                     .rate = s->config->scrub_rate };
-    return scrub_new(&o, &s->scrub);
-}
-
 /* ---- the edges ---- */
 
 static struct err open_s3(struct server *s)
@@ -469,13 +459,14 @@ static struct err open_all(struct server *s)
     TRY(open_identities(s));
     TRY(ensure_all(s));
     TRY(open_maintenance(s));
-    TRY(open_scrub(s));
     TRY(audit_log_new(&s->store, &s->audit));
     const struct background_options b = {
         .store = &s->store,
         .iam = s->iam,
         .maintain = s->maintain,
-        .scrub = s->scrub,
+        .scrub = { .store = &s->store,
+                   .interval_s = s->config->scrub_interval_s,
+                   .rate = s->config->scrub_rate },
         .audit = s->audit,
         .audit_retention = { .age_ms = (int64_t)s->config->audit_days * 86400000,
                              .bytes_max = s->config->audit_bytes_max },
@@ -498,8 +489,6 @@ static void close_all(struct server *s)
     s->background = background_stop(s->background);
     if (s->audit) err_ignore(audit_log_flush(s->audit)); /* what was refused in the last second */
     s->audit = audit_log_free(s->audit);
-    if (s->scrub) err_ignore(scrub_save(s->scrub)); /* else it reads ten seconds' worth again */
-    s->scrub = scrub_free(s->scrub);
     s->maintain = maintain_free(s->maintain);
     s->manage = manage_free(s->manage);
     s->iceberg = iceberg_free(s->iceberg);

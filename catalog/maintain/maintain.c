@@ -23,8 +23,7 @@ struct err maintain_new(const struct maintain_options *options, struct maintain 
 
     if (!m) return no_memory();
     m->options = *options;
-    m->tokens = options->rate; /* the first second has its files at once */
-    m->tokens_ms = clock_mono_ms();
+    m->rate = rate_of(options->rate);
     *ret = m;
     return OK;
 }
@@ -260,17 +259,6 @@ struct err maintain_walk_step(struct maintain *m, bool *ret_more)
 
 /* ---- the queue ---- */
 
-static size_t allowance(struct maintain *m)
-{
-    const uint64_t now = clock_mono_ms(), gained = (now - m->tokens_ms) * m->options.rate / 1000;
-
-    if (gained) {
-        m->tokens_ms = now;
-        m->tokens = m->tokens + gained < m->options.rate ? m->tokens + gained : m->options.rate;
-    }
-    return (size_t)m->tokens;
-}
-
 static void say_deleted(struct maintain *m)
 {
     if (m->deleted_files)
@@ -286,11 +274,11 @@ struct err maintain_delete_step(struct maintain *m, bool *ret_more)
 
     *ret_more = false;
     if (!round_runs(&m->deleting, m)) return OK;
-    rule.files_max = allowance(m);
+    rule.files_max = (size_t)rate_left(&m->rate);
     if (rule.files_max == 0)
         return OK; /* the thread comes back when there is nothing else to do, or in a second */
     const struct err e = deletion_step(m->options.store, STR_NONE, &rule, &m->cursor, &result);
-    m->tokens -= result.files < m->tokens ? result.files : m->tokens;
+    rate_take(&m->rate, result.files);
     m->deleted_files += result.files;
     m->deleted_bytes += result.bytes;
     *ret_more = !result.is_end;

@@ -11,6 +11,7 @@
 #include "catalog/maintain/orphans.h"
 #include "catalog/maintain/walk.h"
 #include "catalog/refs/refs.h"
+#include "storage/base/rate.h"
 
 /* Which way a round went: to begin again when the interval is over. */
 struct round {
@@ -30,7 +31,7 @@ struct maintain {
     bool is_scanning;
     struct deletion_cursor cursor;
     uint64_t deleted_files, deleted_bytes; /* of this round */
-    uint64_t tokens, tokens_ms; /* deletions that are allowed now; since when they were counted */
+    struct rate rate; /* of deletions */
 };
 
 #endif

@@ -37,6 +37,11 @@
 #define LIMIT_PG_PROBES 8            /* runs of a transaction that only find out what it reads: the deepest chain of rows (a table commit) has 5 */
 #define LIMIT_PG_CHUNK 256           /* rows of a scan fetched at once; the first fetch is of 4, since most scans want one or two */
 
+/* ---- emptying sparse segments: storage/object/compact.h ---- */
+#define LIMIT_COMPACT_BYTES (16 * MIB) /* moved a second: read once and written once, a tenth of what a disk does, and a quarter of a batch at most */
+#define LIMIT_COMPACT_LOOK_MS 10000    /* a look is a walk over counts in memory; a segment is worth 64 MiB at most */
+#define LIMIT_COMPACT_SPARE 4          /* segments' worth of waste that is left alone: what is young may well be gone soon */
+
 /* ---- bodies: storage/volume ---- */
 #define LIMIT_BLOCK (64 * KIB)       /* one CRC32C each */
 #define LIMIT_EXTENT_STEP (64 * MIB) /* space is taken in such steps as bytes arrive */

@@ -270,6 +270,18 @@ static void embedded_unpin(struct meta *m, struct place p)
     segments_unpin(embedded_of(m)->segments, p);
 }
 
+/* ---- segments ---- */
+
+static bool embedded_segment_find(struct meta *m, uint32_t id, struct meta_segment *ret)
+{
+    return segments_find_full(embedded_of(m)->segments, id, ret);
+}
+
+static struct err embedded_walk_bodies(struct meta *m, struct meta_body_walk *w, meta_body_fn *fn, void *arg)
+{
+    return segments_walk(embedded_of(m)->segments, w, fn, arg);
+}
+
 /* ---- state ---- */
 
 static struct meta_positions embedded_positions(struct meta *meta)
@@ -334,6 +346,8 @@ static const struct meta_ops embedded_ops = {
     .unpin = embedded_unpin,
     .positions = embedded_positions,
     .checkpoint = embedded_checkpoint,
+    .segment_find = embedded_segment_find,
+    .walk_bodies = embedded_walk_bodies,
     .copy_rows = embedded_copy_rows,
     .status = embedded_status,
 };

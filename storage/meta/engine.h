@@ -28,6 +28,8 @@ struct meta_ops {
     struct meta_positions (*positions)(struct meta *m);
     struct err (*checkpoint)(struct meta *m);
     void (*status)(struct meta *m, struct meta_status *ret);
+    bool (*segment_find)(struct meta *m, uint32_t id, struct meta_segment *ret); /* NULL: there are none */
+    struct err (*walk_bodies)(struct meta *m, struct meta_body_walk *w, meta_body_fn *fn, void *arg); /* NULL, too */
     struct err (*copy_rows)(struct meta *m, const char *dir, struct meta_copied *ret); /* copy.h; NULL: it has no files */
 };
 

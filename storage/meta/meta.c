@@ -52,11 +52,13 @@ static void waiter_done(void *arg, struct err e)
     mutex_unlock(&w->lock);
 }
 
-static struct err run_and_wait(struct meta *m, txn_fn *fn, void *arg, bool is_freeing)
+static struct err run_and_wait(struct meta *m, txn_fn *fn, void *arg, struct meta_work kind)
 {
-    struct waiter w = { .fn = fn, .arg = arg };
+    struct waiter w = { .fn = fn, .arg = arg, .work = kind };
 
-    w.work = (struct meta_work){ .fn = waiter_fn, .done = waiter_done, .arg = &w, .is_freeing = is_freeing };
+    w.work.fn = waiter_fn;
+    w.work.done = waiter_done;
+    w.work.arg = &w;
     mutex_init(&w.lock, LOCK_META_QUEUE);
     cond_init(&w.done);
     meta_submit(m, &w.work);
@@ -71,12 +73,30 @@ static struct err run_and_wait(struct meta *m, txn_fn *fn, void *arg, bool is_fr
 
 struct err meta_run(struct meta *m, txn_fn *fn, void *arg)
 {
-    return run_and_wait(m, fn, arg, false);
+    return run_and_wait(m, fn, arg, (struct meta_work){ .is_freeing = false });
 }
 
 struct err meta_run_freeing(struct meta *m, txn_fn *fn, void *arg)
 {
-    return run_and_wait(m, fn, arg, true);
+    return run_and_wait(m, fn, arg, (struct meta_work){ .is_freeing = true });
+}
+
+struct err meta_run_background(struct meta *m, txn_fn *fn, void *arg)
+{
+    return run_and_wait(m, fn, arg, (struct meta_work){ .is_background = true });
+}
+
+/* ---- segments ---- */
+
+bool meta_segment_find(struct meta *m, uint32_t id, struct meta_segment *ret)
+{
+    return m->ops->segment_find && m->ops->segment_find(m, id, ret);
+}
+
+struct err meta_walk_bodies(struct meta *m, struct meta_body_walk *w, meta_body_fn *fn, void *arg)
+{
+    return m->ops->walk_bodies ? m->ops->walk_bodies(m, w, fn, arg)
+                               : FAIL(ERR_NOT_FOUND, "this engine has no segments");
 }
 
 /* ---- views, bodies, state ---- */

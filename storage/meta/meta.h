@@ -92,6 +92,7 @@ void meta_submit(struct meta *m, struct meta_work *work);
 /* The same, waiting. Never on an HTTP thread. */
 struct err meta_run(struct meta *m, txn_fn *fn, void *arg);
 struct err meta_run_freeing(struct meta *m, txn_fn *fn, void *arg);
+struct err meta_run_background(struct meta *m, txn_fn *fn, void *arg);
 
 /* What a transaction reads from: itself included. Values are valid until fn returns. */
 struct rows *txn_rows(struct txn *txn);
@@ -132,6 +133,28 @@ struct err meta_read_body(struct meta *m, struct place p, void *out);
 /* Keep the bytes of p readable after the view in which it was read is closed. Every pin is given back once, from any thread. */
 void meta_pin(struct meta *m, struct place p);
 void meta_unpin(struct meta *m, struct place p);
+
+/* ---- the journal's segments, for who empties sparse ones ---- */
+
+/* One that is not written to any more. PostgreSQL has none. */
+struct meta_segment {
+    uint32_t id;
+    uint64_t bytes;                   /* of its file */
+    uint64_t live_bodies, live_bytes; /* by what transactions put and dropped; bytes of bodies alone */
+};
+/* The first at or above id. False: there is none. */
+bool meta_segment_find(struct meta *m, uint32_t id, struct meta_segment *ret);
+
+/* A walk over the bodies of a segment, in the order they were written; begun with the id and zeros. */
+struct meta_body_walk {
+    uint32_t segment_id;
+    uint64_t offset, salt;
+    bool is_end;
+};
+/* key: the row that was to refer to the body when it was put; it may be gone, or refer to another by now. Valid during the call. */
+typedef struct err meta_body_fn(void *arg, enum space space, struct str key, struct place p);
+/* fn for each body of one more batch; what it returns ends the call. ERR_NOT_FOUND: the segment is gone. ERR_CORRUPT: what is there is no whole batch. */
+struct err meta_walk_bodies(struct meta *m, struct meta_body_walk *w, meta_body_fn *fn, void *arg);
 
 /* ---- views ---- */
 

@@ -373,6 +373,30 @@ struct err segments_read(struct segment_set *s, struct place p, void *out)
     return OK;
 }
 
+static bool is_dead(struct segment_set *s, uint32_t id)
+{
+    mutex_lock(&s->lock);
+    const struct segment_entry *e = segments_find_locked(s, id);
+    const bool is_it = !e || e->is_dead;
+    mutex_unlock(&s->lock);
+    return is_it;
+}
+
+struct err segments_read_bytes(struct segment_set *s, uint32_t id, uint64_t offset, void *out, size_t len,
+                               size_t *ret_len)
+{
+    int fd = -1;
+
+    *ret_len = 0;
+    struct err e = use_begin(s, id, &fd);
+    if (e.code && is_dead(s, id)) return FAIL(ERR_NOT_FOUND, "the segment is gone");
+    TRY(e);
+    for (size_t n = 1; !e.code && n && *ret_len < len; *ret_len += n)
+        e = sys_pread(fd, (char *)out + *ret_len, len - *ret_len, offset + *ret_len, &n);
+    use_end(s, id);
+    return e;
+}
+
 void segments_pin(struct segment_set *s, struct place p)
 {
     mutex_lock(&s->lock);

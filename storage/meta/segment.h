@@ -59,6 +59,13 @@ struct err segments_read(struct segment_set *s, struct place p, void *out);
 void segments_pin(struct segment_set *s, struct place p);
 void segments_unpin(struct segment_set *s, struct place p);
 
+/* As meta_segment_find: what the journal writes to, and what is dead, is passed over. */
+bool segments_find_full(struct segment_set *s, uint32_t id, struct meta_segment *ret);
+/* As meta_walk_bodies; segment_walk.c. */
+struct err segments_walk(struct segment_set *s, struct meta_body_walk *w, meta_body_fn *fn, void *arg);
+/* len bytes of a segment's file, unchecked; fewer at its end. ERR_NOT_FOUND: it is not of the set. */
+struct err segments_read_bytes(struct segment_set *s, uint32_t id, uint64_t offset, void *out, size_t len, size_t *ret_len);
+
 /* ---- what is live ---- */
 
 /* Count the bodies and drops of a batch of that segment, which is durable. */

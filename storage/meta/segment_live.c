@@ -144,6 +144,23 @@ struct err segments_unlink_dead(struct segment_set *s, uint64_t viewed_by_all, b
     return OK;
 }
 
+bool segments_find_full(struct segment_set *s, uint32_t id, struct meta_segment *ret)
+{
+    bool has_one = false;
+
+    mutex_lock(&s->lock);
+    for (size_t i = segments_index_of(s, id); i < s->count && !has_one; i++) {
+        const struct segment_entry *e = &s->entries[i];
+        if (e->is_written_to || e->is_dead) continue;
+        *ret = (struct meta_segment){
+            .id = e->id, .bytes = e->bytes, .live_bodies = e->live.bodies, .live_bytes = e->live.bytes
+        };
+        has_one = true;
+    }
+    mutex_unlock(&s->lock);
+    return has_one;
+}
+
 struct segment_figures segments_figures(struct segment_set *s)
 {
     struct segment_figures f = { 0 };

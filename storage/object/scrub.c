@@ -12,6 +12,7 @@
 #include "storage/base/clock.h"
 #include "storage/base/log.h"
 #include "storage/base/metrics.h"
+#include "storage/base/rate.h"
 #include "storage/base/thread.h"
 #include "storage/object/object_get.h"
 #include "storage/object/scrub_row.h"
@@ -28,8 +29,8 @@ struct scrub {
     struct scrub_options options;
     struct scrub_state state;
     bool is_loaded;
-    int64_t tokens; /* bytes that may be read; below 0: a debt */
-    uint64_t tokens_ms, saved_ms;
+    struct rate rate;
+    uint64_t saved_ms;
     char *bytes; /* READ_BYTES */
 };
 
@@ -43,8 +44,7 @@ struct err scrub_new(const struct scrub_options *options, struct scrub **ret)
         return no_memory();
     }
     s->options = *options;
-    s->tokens = (int64_t)options->rate;
-    s->tokens_ms = clock_mono_ms();
+    s->rate = rate_of(options->rate);
     *ret = s;
     return OK;
 }
@@ -332,7 +332,7 @@ static struct err read_some(struct scrub *s)
     bool is_end = false;
 
     const struct err e = walk_on(&w, &is_end);
-    s->tokens -= (int64_t)w.used;
+    rate_take(&s->rate, w.used);
     if (w.found.what.len) TRY(keep_found(&w));
     TRY(e);
     if (!is_end) return OK;
@@ -343,19 +343,6 @@ static struct err read_some(struct scrub *s)
 
 /* ---- steps ---- */
 
-static bool may_read(struct scrub *s)
-{
-    const uint64_t now = clock_mono_ms();
-    const uint64_t gained = (now - s->tokens_ms) * s->options.rate / 1000;
-
-    if (gained) {
-        s->tokens_ms = now;
-        s->tokens += (int64_t)gained;
-        if (s->tokens > (int64_t)s->options.rate) s->tokens = (int64_t)s->options.rate;
-    }
-    return s->tokens > 0;
-}
-
 struct err scrub_step(struct scrub *s, bool *ret_more)
 {
     *ret_more = false;
@@ -365,8 +352,8 @@ struct err scrub_step(struct scrub *s, bool *ret_more)
         if (!is_due(s)) return OK;
         pass_begin(s);
     }
-    if (!may_read(s)) return save_if_due(s);
+    if (!rate_left(&s->rate)) return save_if_due(s);
     TRY(read_some(s));
-    *ret_more = s->state.is_running && s->tokens > 0;
+    *ret_more = s->state.is_running && rate_left(&s->rate);
     return save_if_due(s);
 }
