@@ -362,7 +362,8 @@ void checkpoint_main(void *meta)
             if (e.code) failed(m, e);
             else disk_ballast_take(m);
         }
-        const struct err e = segments_unlink_dead(m->segments, views_seen_by_all(m), &is_watching);
+        const struct err e = segments_unlink_dead(m->segments, views_seen_by_all(m), disk_has_room(m),
+                                                  &is_watching);
         if (e.code) LOG_WARN("a dead journal segment was not removed", ERRF(e));
     }
 }

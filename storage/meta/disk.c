@@ -81,6 +81,11 @@ void disk_ballast_find(struct embedded *m)
     atomic_store(&m->has_ballast, is_there && (uint64_t)st.st_size >= m->options.segment_bytes);
 }
 
+bool disk_has_room(struct embedded *m)
+{
+    return atomic_load(&m->disk_free) >= m->options.disk_floor_bytes + 2 * m->options.segment_bytes;
+}
+
 void disk_ballast_take(struct embedded *m)
 {
     const uint64_t bytes = m->options.segment_bytes;
@@ -88,7 +93,7 @@ void disk_ballast_take(struct embedded *m)
     int fd;
 
     if (atomic_load(&m->has_ballast)) return;
-    if (atomic_load(&m->disk_free) < m->options.disk_floor_bytes + 2 * bytes) return;
+    if (!disk_has_room(m)) return;
     ballast_path(m, path);
     if (sys_open(path, O_RDWR | O_CREAT, 0600, &fd).code) return;
     const struct err e = sys_fallocate(fd, 0, 0, bytes);

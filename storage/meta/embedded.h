@@ -135,6 +135,7 @@ void embedded_stop(struct embedded *m, const char *why);
 void disk_look(struct embedded *m); /* now */
 /* ERR_NO_SPACE below the floor, unless it is freeing. Looks again every so often, and asks for a checkpoint when space is short. */
 struct err disk_admit(struct embedded *m, bool is_freeing);
+bool disk_has_room(struct embedded *m); /* for what is only kept to be quicker: a ballast, spare segments */
 void disk_ballast_find(struct embedded *m);  /* at the start: is it there from before? */
 void disk_ballast_take(struct embedded *m);  /* make it, if there is room */
 bool disk_ballast_give(struct embedded *m);  /* false: there was none */

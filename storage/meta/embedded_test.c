@@ -4,13 +4,16 @@
  */
 #include "storage/meta/embedded.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "storage/base/clock.h"
 #include "storage/base/encode.h"
 #include "storage/base/limits.h"
+#include "storage/base/metrics.h"
 #include "storage/base/sysio.h"
 #include "tests/unit/test.h"
 
@@ -481,6 +484,54 @@ static int open_files(void)
     int count = 0;
     CHECK_OK(sys_list_dir("/proc/self/fd", count_name, &count));
     return count;
+}
+
+static uint64_t files_like(const char *dir, const char *suffix)
+{
+    char path[600];
+    struct dirent *entry;
+    uint64_t count = 0;
+
+    (void)snprintf(path, sizeof(path), "%s/journal", dir);
+    DIR *d = opendir(path);
+    CHECK(d != NULL);
+    while ((entry = readdir(d))) {
+        const size_t len = strlen(entry->d_name), want = strlen(suffix);
+        count += len > want && strcmp(entry->d_name + len - want, suffix) == 0;
+    }
+    closedir(d);
+    return count;
+}
+
+/* What was written before stays in the file behind the new batches, and is never taken for one of them. */
+TEST(files_of_dead_segments_are_written_over_and_show_no_ghosts)
+{
+    enum { N = 40, ROUNDS = 6 };
+    const char *dir = test_dir();
+    const struct meta_options manual = { .is_checkpoint_manual = true };
+    const int64_t reused = METRIC_GET(journal_segments_reused);
+    char *out = malloc(40 * KIB);
+    struct body bodies[N];
+
+    for (int round = 0; round < ROUNDS; round++) {
+        struct meta *m = open_with(dir, manual);
+        for (uint32_t i = 0; i < N; i++) {
+            put_be32(bodies[i].key, i);
+            if (round) CHECK_OK(meta_run(m, drop_body, &bodies[i]));
+            CHECK_OK(meta_run(m, put_body, &bodies[i]));
+            if (i % 8 == 7) CHECK_OK(meta_checkpoint(m));
+        }
+        checkpoint_until(m, 12);
+        CHECK(files_like(dir, ".old") <= 4);
+        meta_close(m);
+        m = open_with(
+            dir, manual); /* what is not checkpointed is replayed from segments that were others before */
+        CHECK_U64(files_like(dir, ".old"), 0);
+        for (uint32_t i = 0; i < N; i++) CHECK_OK(meta_read_body(m, bodies[i].place, out));
+        meta_close(m);
+    }
+    CHECK(METRIC_GET(journal_segments_reused) > reused + 5);
+    free(out);
 }
 
 TEST(many_old_segments_are_read_with_few_files_open)

@@ -93,11 +93,16 @@ void segments_path(const struct segment_set *s, uint32_t id, char out[SEGMENT_PA
     (void)snprintf(out, SEGMENT_PATH_MAX, "%s/%08x.seg", s->dir, id);
 }
 
-static bool id_from_name(const char *name, uint32_t *ret)
+void segments_spare_path(const struct segment_set *s, uint32_t id, char out[SEGMENT_PATH_MAX])
+{
+    (void)snprintf(out, SEGMENT_PATH_MAX, "%s/%08x.old", s->dir, id);
+}
+
+static bool id_from_name(const char *name, const char *suffix, uint32_t *ret)
 {
     uint8_t bytes[4];
 
-    if (strlen(name) != NAME_LENGTH || strcmp(name + NAME_DIGITS, ".seg") != 0) return false;
+    if (strlen(name) != NAME_LENGTH || strcmp(name + NAME_DIGITS, suffix) != 0) return false;
     if (!hex_from(str_of(name, NAME_DIGITS), bytes, sizeof(bytes))) return false;
     *ret = get_be32(bytes);
     return *ret != 0;
@@ -110,7 +115,11 @@ static struct err add_file(void *arg, const char *name)
     struct stat st;
     uint32_t id;
 
-    if (!id_from_name(name, &id))
+    if (id_from_name(name, ".old", &id)) { /* for a next segment that the process did not live to make */
+        segments_spare_path(s, id, path);
+        return sys_unlink(path);
+    }
+    if (!id_from_name(name, ".seg", &id))
         return err_fail(ERR_CORRUPT, "%s/%s is not a segment of a journal", s->dir, name);
     segments_path(s, id, path);
     TRY(sys_stat(path, &st));
@@ -199,19 +208,75 @@ static struct err write_zeros(int fd, uint64_t bytes, const atomic_bool *is_stop
     return e;
 }
 
-static struct err fill(struct segment_set *s, struct segment *made, bool is_zeroed,
-                       const atomic_bool *is_stopping)
+static struct err write_header(struct segment_set *s, const struct segment *made)
 {
     uint8_t block[JOURNAL_BLOCK] = { 0 };
     struct segment_header h = { .id = made->id, .salt = made->salt, .bytes = made->bytes };
 
     memcpy(h.journal_id, s->journal_id, sizeof(h.journal_id));
     segment_header_encode(&h, block);
+    TRY(sys_pwrite_all(made->fd, block, sizeof(block), 0));
+    return sys_fsync(made->fd);
+}
+
+static struct err fill(struct segment_set *s, struct segment *made, bool is_zeroed,
+                       const atomic_bool *is_stopping)
+{
     TRY(sys_fallocate(made->fd, 0, 0, made->bytes));
     if (is_zeroed) TRY(write_zeros(made->fd, made->bytes, is_stopping));
-    TRY(sys_pwrite_all(made->fd, block, sizeof(block), 0));
-    TRY(sys_fsync(made->fd));
+    TRY(write_header(s, made));
     return sys_sync_dir(s->dir);
+}
+
+/* ---- files that are written over ---- */
+
+static bool take_spare(struct segment_set *s, uint32_t *ret)
+{
+    mutex_lock(&s->lock);
+    const bool has_one = s->spare_count > 0;
+    if (has_one) *ret = s->spares[--s->spare_count];
+    mutex_unlock(&s->lock);
+    return has_one;
+}
+
+/* A file never has the name of one segment and the header of another: it has lost its old name, durably, before the new header is written, which is durable before it gets its new one. */
+static struct err write_over(struct segment_set *s, const char *spare, const char *path, struct segment *made)
+{
+    TRY(sys_open(spare, O_RDWR, 0, &made->fd));
+    TRY(sys_sync_dir(s->dir));
+    TRY(write_header(s, made));
+    TRY(sys_rename(spare, path));
+    return sys_sync_dir(s->dir);
+}
+
+/* False: there is no spare file, or it is of no use. */
+static bool reuse(struct segment_set *s, const char *path, struct segment *made)
+{
+    char spare[SEGMENT_PATH_MAX];
+    uint32_t id = 0;
+
+    if (made->bytes != s->segment_bytes || !take_spare(s, &id)) return false;
+    segments_spare_path(s, id, spare);
+    if (!write_over(s, spare, path, made).code) {
+        METRIC_ADD(journal_segments_reused, 1);
+        return true;
+    }
+    sys_close(made->fd);
+    made->fd = -1;
+    err_ignore(sys_unlink(spare));
+    err_ignore(sys_unlink(path));
+    return false;
+}
+
+static struct err make(struct segment_set *s, const char *path, bool is_zeroed,
+                       const atomic_bool *is_stopping, struct segment *made)
+{
+    TRY(sys_open(path, O_RDWR | O_CREAT | O_EXCL, 0600, &made->fd));
+    const struct err e = fill(s, made, is_zeroed, is_stopping);
+    if (!e.code) return OK;
+    sys_close(made->fd); /* what cannot be removed now has no batches, and goes at the next start */
+    err_ignore(sys_unlink(path));
+    return e;
 }
 
 struct err segments_create(struct segment_set *s, uint64_t bytes, bool is_zeroed,
@@ -226,13 +291,7 @@ struct err segments_create(struct segment_set *s, uint64_t bytes, bool is_zeroed
     TRY(reserved);
     segments_path(s, made.id, path);
     ids_random(&made.salt, sizeof(made.salt));
-    TRY(sys_open(path, O_RDWR | O_CREAT | O_EXCL, 0600, &made.fd));
-    const struct err e = fill(s, &made, is_zeroed, is_stopping);
-    if (e.code) { /* what cannot be removed now has no batches, and goes at the next start */
-        sys_close(made.fd);
-        err_ignore(sys_unlink(path));
-        return e;
-    }
+    if (!is_zeroed || !reuse(s, path, &made)) TRY(make(s, path, is_zeroed, is_stopping, &made));
     *ret = made;
     return OK;
 }

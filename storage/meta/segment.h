@@ -7,8 +7,11 @@
  *
  * Invariants:
  *   S1  a file in the set has its name and its header on disk before a batch is written to it
- *   S2  a segment is unlinked only when a checkpoint on disk says that no body in it is live and that the journal is not read from it any
+ *   S2  a segment is unlinked, or its file written over for another, only when a checkpoint on disk says that no body in it is live and that the journal is not read from it any
  *       more, no view is open that may still see one, and nothing is pinned
+ *
+ * The file of a dead segment is kept for the next one that is made (segments_create), under a name of its own: its blocks were written before, so it need not be filled with zeros. What is left in it has another salt and
+ * another id, so nothing of it is ever taken for a batch.
  *
  * Threads: reading, pins and figures from any; counting and freezing belong to the committer; the frozen counts and unlinking to the
  * checkpoint.
@@ -34,7 +37,7 @@ struct segment {
 struct err segments_open(const char *dir, const uint8_t journal_id[16], uint64_t segment_bytes, struct segment_set **ret);
 struct segment_set *segments_close(struct segment_set *s); /* NULL is fine; returns NULL */
 
-/* Make a segment file of that size with its header, durable with its name, but not of the set yet. With is_zeroed its blocks are written; this takes a
+/* Make a segment file of that size with its header, durable with its name, but not of the set yet. With is_zeroed its blocks are written, or it is a spare one's, whose blocks were; this takes a
  * while, and ends early with ERR_CLOSED when *is_stopping becomes true. */
 struct err segments_create(struct segment_set *s, uint64_t bytes, bool is_zeroed,
                            const atomic_bool *is_stopping, struct segment *ret);
@@ -86,8 +89,9 @@ bool segments_frozen_find(struct segment_set *s, uint32_t id, struct segment_liv
 /* They are on disk, with a journal position in position_segment and all transactions up to txn. */
 void segments_frozen_done(struct segment_set *s, uint32_t position_segment, uint64_t txn);
 
-/* Unlink what is dead (S2): all views see transaction viewed_by_all. *ret_waiting: some are dead but still seen or pinned. */
-struct err segments_unlink_dead(struct segment_set *s, uint64_t viewed_by_all, bool *ret_waiting);
+/* Unlink what is dead (S2), or put it away: all views see transaction viewed_by_all. *ret_waiting: some are dead but still seen or pinned. keeps_spares: false
+ * where space is short; then those that were put away go, too. */
+struct err segments_unlink_dead(struct segment_set *s, uint64_t viewed_by_all, bool keeps_spares, bool *ret_waiting);
 
 struct segment_figures {
     uint64_t count, bytes, live_bodies, live_bytes;

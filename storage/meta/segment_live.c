@@ -128,20 +128,62 @@ static void set_gone(struct segment_set *s, uint32_t id)
     mutex_unlock(&s->lock);
 }
 
-struct err segments_unlink_dead(struct segment_set *s, uint64_t viewed_by_all, bool *ret_waiting)
+/* Is its file to be kept for the next segment? A shorter one is of no use: recovery has cut it, or it was made on a full disk. */
+static bool is_wanted(struct segment_set *s, uint32_t id)
+{
+    mutex_lock(&s->lock);
+    const struct segment_entry *e = segments_find_locked(s, id);
+    const bool is_it = e && e->bytes == s->segment_bytes && s->spare_count < SEGMENT_SPARES;
+    mutex_unlock(&s->lock);
+    return is_it;
+}
+
+static void add_spare(struct segment_set *s, uint32_t id)
+{
+    mutex_lock(&s->lock);
+    s->spares[s->spare_count++] = id; /* this thread alone adds any */
+    mutex_unlock(&s->lock);
+}
+
+static struct err unlink_spares(struct segment_set *s)
 {
     char path[SEGMENT_PATH_MAX];
+
+    for (;;) {
+        mutex_lock(&s->lock);
+        const bool has_one = s->spare_count > 0;
+        const uint32_t id = has_one ? s->spares[--s->spare_count] : 0;
+        mutex_unlock(&s->lock);
+        if (!has_one) return OK;
+        segments_spare_path(s, id, path);
+        TRY(sys_unlink(path));
+    }
+}
+
+/* Its file goes, or is put away. */
+static struct err bury(struct segment_set *s, uint32_t id, bool keeps_spares)
+{
+    char path[SEGMENT_PATH_MAX], spare[SEGMENT_PATH_MAX];
+    const bool is_kept = keeps_spares && is_wanted(s, id);
+
+    segments_path(s, id, path);
+    segments_spare_path(s, id, spare);
+    const struct err e = is_kept ? sys_rename(path, spare) : sys_unlink(path);
+    if (e.code && e.code != ERR_NOT_FOUND) return e;
+    set_gone(s, id);
+    if (is_kept && !e.code) add_spare(s, id);
+    LOG_DEBUG("journal segment is gone", U64("segment", id));
+    return OK;
+}
+
+struct err segments_unlink_dead(struct segment_set *s, uint64_t viewed_by_all, bool keeps_spares,
+                                bool *ret_waiting)
+{
     uint32_t id = 0;
 
     *ret_waiting = false;
-    while (find_dead(s, id + 1, viewed_by_all, ret_waiting, &id)) {
-        segments_path(s, id, path);
-        const struct err e = sys_unlink(path);
-        if (e.code && e.code != ERR_NOT_FOUND) return e;
-        set_gone(s, id);
-        LOG_DEBUG("journal segment unlinked", U64("segment", id));
-    }
-    return OK;
+    while (find_dead(s, id + 1, viewed_by_all, ret_waiting, &id)) TRY(bury(s, id, keeps_spares));
+    return keeps_spares ? OK : unlink_spares(s);
 }
 
 bool segments_find_full(struct segment_set *s, uint32_t id, struct meta_segment *ret)

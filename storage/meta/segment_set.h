@@ -22,6 +22,9 @@ struct segment_entry {
     bool is_dead;
 };
 
+/* Files of dead segments that are kept to be written over: as many as fill up from one checkpoint to the next, which is when segments die. */
+#define SEGMENT_SPARES 4
+
 struct segment_set {
     struct mutex lock;            /* guards all below but dir, journal_id and segment_bytes */
     struct segment_entry *entries; /* ascending by id */
@@ -29,6 +32,8 @@ struct segment_set {
     size_t open_files;
     uint64_t uses;
     uint32_t id_max; /* ever seen */
+    uint32_t spares[SEGMENT_SPARES]; /* their ids when they lived */
+    size_t spare_count;
     uint64_t segment_bytes;
     uint8_t journal_id[16];
     char dir[SEGMENT_PATH_MAX - 32];
@@ -39,5 +44,7 @@ size_t segments_index_of(const struct segment_set *s, uint32_t id);
 /* NULL: there is none. Valid while the lock is held and nothing is added or removed. */
 struct segment_entry *segments_find_locked(struct segment_set *s, uint32_t id);
 void segments_remove_locked(struct segment_set *s, struct segment_entry *e);
+/* The file of a dead segment, once it is put away: "XXXXXXXX.old". */
+void segments_spare_path(const struct segment_set *s, uint32_t id, char out[SEGMENT_PATH_MAX]);
 
 #endif
