@@ -65,7 +65,7 @@ say = $(if $(V),,@printf '  %-5s %s\n' $(1) $@)
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all libs help unit test check asan tsan coverage fuzz clients image-test bench run docs install clean
+.PHONY: all libs help unit test check asan tsan coverage prove fuzz clients image-test bench run docs install clean
 
 all: $(OUT)/firn ## build the server: $(BUILD)/firn (the default)
 
@@ -99,6 +99,9 @@ tsan: ## run the unit tests with the thread sanitizer
 coverage: ## run the unit tests and print which share of each folder's lines and branches they run (DIR=folder)
 	@$(MAKE) --no-print-directory SAN=cov unit > $(BUILD)/coverage.txt 2>&1; tail -n 1 $(BUILD)/coverage.txt
 	@python3 tests/unit/coverage.py $(BUILD)/cov $(or $(DIR),$(FOLDERS))
+
+prove: ## the long forms of kills, backups, clean-up and fuzzing (HOURS=1)
+	sh tests/prove.sh $(or $(HOURS),1)
 
 fuzz: ## run every fuzz target for a while
 	sh tests/fuzz/run.sh
