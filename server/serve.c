@@ -23,6 +23,7 @@
 #include "admin/store/offline.h"
 #include "catalog/commit/securable.h"
 #include "catalog/maintain/maintain.h"
+#include "catalog/refs/live_guard.h"
 #include "server/background.h"
 #include "server/iceberg/iceberg.h"
 #include "server/init_dir.h"
@@ -345,6 +346,7 @@ static struct err open_s3(struct server *s)
         .domain = s->config->domain,
         .external_hosts = s->config->external_hosts,
         .audit = s->audit,
+        .guard = &live_guard,
         .is_recreate_ok = s->config->recreate_ok,
     };
     return s3_new(&o, &s->s3);

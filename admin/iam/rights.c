@@ -295,3 +295,16 @@ struct err rights_check_s3(const struct caller *who, enum permission what, const
     TRY(view_open(on->meta, &view));
     return check_table(who, what, view, on->bucket, on->key, arena);
 }
+
+struct err rights_check_bypass(const struct caller *who, const struct s3_resource *on, struct arena *arena)
+{
+    CLEANUP(view_closep) struct rows *view = NULL;
+    struct securable_path path = { .count = 0 };
+
+    TRY(view_open(on->meta, &view));
+    const struct err e = securable_of_file(view, on->bucket, on->key, arena, &path);
+    if (e.code != ERR_NOT_FOUND) TRY(e);
+    path.location = arena_printf(arena, "s3://%.*s/%.*s", STR_ARG(on->bucket), STR_ARG(on->key));
+    if (!path.location.data) return no_memory();
+    return rights_check(who, PRIV_CATALOG_MANAGE_CONTENT, &path);
+}

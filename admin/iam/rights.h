@@ -39,4 +39,8 @@ struct s3_resource {
  * for a staged create) and that its principal has the privilege. Reads rows only for a caller with roles or a scope. OK or ERR_DENIED; what reading rows may fail with. */
 struct err rights_check_s3(const struct caller *who, enum permission what, const struct s3_resource *on, struct arena *arena);
 
+/* May the caller take away a file that a table's snapshot needs, in a catalog that guards those? Beside the right to delete or write it: CATALOG_MANAGE_CONTENT on the namespaces or catalog around the table in whose
+ * place it lies (in none: on the service). A vended key never may. Errors as rights_check_s3. */
+struct err rights_check_bypass(const struct caller *who, const struct s3_resource *on, struct arena *arena);
+
 #endif

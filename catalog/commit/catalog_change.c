@@ -9,6 +9,7 @@
 
 #include "catalog/commit/audit.h"
 #include "catalog/commit/catalog_row.h"
+#include "catalog/commit/guarded.h"
 #include "storage/base/clock.h"
 #include "storage/base/limits.h"
 #include "storage/base/thread.h"
@@ -19,10 +20,12 @@ enum { PLACES_MAX = 64 }; /* of one catalog */
 struct plan {
     struct str name;
     struct str base_location;     /* in one spelling */
+    struct str old_location;      /* of an update: the base location until now */
     json_t *properties, *storage; /* in the arena */
     const struct catalog_change *change;
     catalog_hook_fn *hook;
     bool is_ensured; /* an equal one may be there */
+    bool is_guarded;
     const struct actor *who;
     struct arena *arena;
     struct catalog_info made;
@@ -148,6 +151,7 @@ static struct err take(struct plan *plan, const json_t *properties, const json_t
     TRY(json_check_properties(properties));
     plan->properties = properties ? json_deep_copy(properties) : json_object();
     if (!plan->properties || !json_defer(plan->arena, plan->properties)) return no_memory();
+    TRY(guarded_by(plan->properties, &plan->is_guarded));
     plan->storage = storage ? json_deep_copy(storage) : json_pack("{s:s}", "storageType", "S3");
     if (!plan->storage || !json_defer(plan->arena, plan->storage)) return no_memory();
     return OK;
@@ -181,6 +185,11 @@ static struct err put(struct txn *txn, struct plan *plan, const char *operation)
                              plan->properties, "storage", plan->storage);
 
     TRY(entity_put(txn, SPACE_CATALOGS, plan->name, json));
+    TRY(guarded_put(txn,
+                    &(struct guarded_change){ .catalog_id = info->id,
+                                              .before = plan->old_location,
+                                              .after = plan->is_guarded ? plan->base_location : STR_NONE },
+                    plan->arena));
     return audit(txn, plan, operation);
 }
 
@@ -320,6 +329,7 @@ static struct err update_fn(struct txn *txn, void *arg)
                         (long long)before.version, (long long)plan->change->version);
     TRY(take_change(plan, &before));
     TRY(check_move(txn, plan, &before));
+    plan->old_location = before.base_location;
     made_of(plan, before.id);
     plan->made.created_ms = before.created_ms;
     plan->made.version = before.version + 1;
@@ -351,6 +361,8 @@ static struct err drop_fn(struct txn *txn, void *arg)
                         STR_ARG(plan->name));
     if (plan->hook) TRY(plan->hook(txn, row.id, plan->arena));
     TRY(txn_del(txn, SPACE_CATALOGS, plan->name));
+    TRY(guarded_put(txn, &(struct guarded_change){ .catalog_id = row.id, .before = row.base_location },
+                    plan->arena));
     return audit_put(txn, plan->who, "DeleteCatalog", plan->name, NULL);
 }
 

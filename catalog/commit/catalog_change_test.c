@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #include "catalog/commit/entity.h"
+#include "catalog/commit/guarded.h"
 #include "storage/base/limits.h"
 #include "storage/base/log.h"
 #include "storage/base/sysio.h"
@@ -217,4 +218,143 @@ TEST(a_catalog_and_its_roles_are_made_together_when_a_call_fails)
 TEST(a_catalog_and_its_roles_are_made_together_when_the_machine_stops)
 {
     sweep(0);
+}
+
+/* ---- guarded places ---- */
+
+static uint64_t guarded(struct world *w, const char *bucket, const char *key)
+{
+    CLEANUP(view_closep) struct rows *view = NULL;
+    uint64_t id = 0;
+
+    CHECK_OK(view_open(w->store.meta, &view));
+    CHECK_OK(guarded_find(view, str_from_z(bucket), str_from_z(key), &id));
+    return id;
+}
+
+static struct err make_guarded(struct world *w, const char *name, const char *location, const char *guard,
+                               struct catalog_info *ret)
+{
+    CLEANUP(json_freep)
+    json_t *properties = json_pack("{s:s, s:s}", "default-base-location", location, GUARD_PROPERTY, guard);
+    const struct catalog_new made = { .name = str_from_z(name), .properties = properties };
+
+    return catalog_create(&w->store, &made, &who, w->arena, ret);
+}
+
+static void set_guard(struct world *w, struct catalog_info *c, const char *location, const char *guard)
+{
+    CLEANUP(json_freep)
+    json_t *properties = json_pack("{s:s, s:s}", "default-base-location", location, GUARD_PROPERTY, guard);
+    const struct catalog_change change = { .version = c->version,
+                                           .properties = properties,
+                                           .may_move = true };
+
+    CHECK_OK(catalog_update(&w->store, c->name, &change, &who, w->arena, c));
+}
+
+TEST(a_place_is_guarded_as_long_as_its_catalog_says_so)
+{
+    struct world w = world();
+    struct catalog_info a, b, c;
+
+    CHECK_OK(bucket_create(&w.store, STR("pond"), STR("root"), STR_NONE));
+    CHECK_OK(make_guarded(&w, "a", "s3://lake/a", "true", &a));
+    CHECK_OK(make_guarded(&w, "b", "s3://lake/b/", "true", &b));
+    CHECK_OK(make_guarded(&w, "c", "s3://lake/c", "false", &c));
+    CHECK_U64(guarded(&w, "lake", "a/t/x"), a.id);
+    CHECK_U64(guarded(&w, "lake", "b/t/x"), b.id);
+    CHECK_U64(guarded(&w, "lake", "c/t/x"), 0);
+    CHECK_U64(guarded(&w, "lake", "ab/x"), 0);
+    CHECK_U64(guarded(&w, "pond", "a/t/x"), 0);
+    set_guard(&w, &a, "s3://lake/a", "false");
+    CHECK_U64(guarded(&w, "lake", "a/t/x"), 0);
+    CHECK_U64(guarded(&w, "lake", "b/t/x"), b.id);
+    set_guard(&w, &a, "s3://pond", "true"); /* moves, too */
+    CHECK_U64(guarded(&w, "lake", "a/t/x"), 0);
+    CHECK_U64(guarded(&w, "pond", "anything"), a.id);
+    set_guard(&w, &a, "s3://lake/d", "true");
+    CHECK_U64(guarded(&w, "pond", "anything"), 0);
+    CHECK_U64(guarded(&w, "lake", "d/x"), a.id);
+    CHECK_OK(catalog_drop(&w.store, STR("b"), NULL, &who));
+    CHECK_U64(guarded(&w, "lake", "b/t/x"), 0);
+    CHECK_OK(catalog_drop(&w.store, STR("a"), NULL, &who));
+    CHECK_U64(guarded(&w, "lake", "d/x"), 0);
+    world_stop(&w);
+}
+
+TEST(a_guard_is_on_or_off)
+{
+    struct world w = world();
+    struct catalog_info c;
+
+    const struct err e = make_guarded(&w, "a", "s3://lake/a", "yes", &c);
+    CHECK_ERR(e, ERR_INVALID);
+    CHECK(str_contains(str_from_z(e.why), STR(GUARD_PROPERTY)));
+    world_stop(&w);
+}
+
+/* ---- faults of changing and dropping ---- */
+
+/* The catalog's row and its guarded place say the same. */
+static bool is_on(struct world *w, const char *name, bool *ret_is_there)
+{
+    struct catalog_info info;
+    bool on = false;
+    const struct err e = catalog_get(&w->store, str_from_z(name), w->arena, &info);
+
+    CHECK(e.code == ERR_OK || e.code == ERR_NO_SUCH_WAREHOUSE);
+    *ret_is_there = e.code == ERR_OK;
+    if (*ret_is_there) CHECK_OK(guarded_by(info.properties, &on));
+    CHECK((guarded(w, "lake", "a/x") != 0) == on);
+    return on;
+}
+
+static enum err_code turn_on(struct world *w, const struct catalog_info *c)
+{
+    CLEANUP(json_freep) json_t *properties = json_pack("{s:s}", GUARD_PROPERTY, "true");
+    const struct catalog_change change = { .version = c->version, .properties = properties };
+    struct catalog_info after;
+
+    return catalog_update(&w->store, c->name, &change, &who, w->arena, &after).code;
+}
+
+static void check_outcome(enum err_code code, bool is_done)
+{
+    if (code != ERR_OUTCOME_UNKNOWN) CHECK((code == ERR_OK) == is_done);
+}
+
+static void sweep_change(unsigned kinds)
+{
+    bool has_struck = true, is_there = false;
+
+    log_set_level(LOG_LEVEL_ERROR);
+    for (uint64_t n = 0; has_struck; n++) {
+        struct world w = world();
+        struct catalog_info c;
+
+        CHECK_OK(make_guarded(&w, "a", "s3://lake/a", "false", &c));
+        if (kinds) fault_arm(kinds, n, EIO);
+        else fault_arm_stop(n);
+        const enum err_code changed = turn_on(&w, &c);
+        const enum err_code dropped = catalog_drop(&w.store, STR("a"), NULL, &who).code;
+        if (kinds) has_struck = fault_disarm();
+        w.store.meta = meta_close(w.store.meta);
+        if (!kinds) has_struck = fault_disarm();
+        CHECK_OK(world_start(&w));
+        const bool on = is_on(&w, "a", &is_there);
+        check_outcome(dropped, !is_there);
+        if (is_there) check_outcome(changed, on);
+        world_stop(&w);
+    }
+}
+
+TEST(a_catalog_is_changed_and_dropped_whole_when_a_call_fails)
+{
+    sweep_change(FAULT_ALL);
+}
+
+TEST(a_catalog_is_changed_and_dropped_whole_when_the_machine_stops)
+{
+    sweep_change(0);
 }

@@ -25,6 +25,7 @@ static const struct error_row rows[] = {
     [ERR_PRECONDITION] = { "PreconditionFailedException", 412 },
     [ERR_NOT_MODIFIED] = { "NotModified", 304 },
     [ERR_DENIED] = { "ForbiddenException", 403 },
+    [ERR_IN_USE] = { "ForbiddenException", 403 },
     [ERR_UNSUPPORTED] = { "UnsupportedOperationException", 406 },
     [ERR_TOO_LARGE] = { "BadRequestException", 413 },
     [ERR_INTERNAL] = BROKEN, [ERR_IO] = BROKEN, [ERR_CORRUPT] = BROKEN,

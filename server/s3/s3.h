@@ -22,6 +22,7 @@ struct s3_options {
     struct str domain;            /* virtual-host style: "s3.example.com" and "localhost" forms; empty: path style and *.localhost */
     struct str external_hosts;    /* s3_auth.h */
     struct audit_log *audit;      /* who was refused is kept there; NULL: nowhere */
+    const struct object_guard_rule *guard; /* asked before a client takes an object away; NULL: nobody is */
     bool is_recreate_ok;          /* CreateBucket of an own bucket answers 200, as us-east-1 once did (setting; default off: 409) */
 };
 
@@ -60,6 +61,7 @@ struct s3_request {
     struct err body_error;        /* the first thing that went wrong with the body */
     void *body;                   /* s3_body.c keeps what the head said of it */
     void *plan;                   /* what a handler keeps between its steps */
+    struct object_guard guard;    /* of what it takes away: s3_guard */
     void (*then)(struct s3_request *req); /* after the work that it waits for */
     void (*after)(struct s3_request *req); /* s3_commit_body's, after both */
     struct err (*job)(struct s3_request *req);
@@ -87,6 +89,13 @@ struct err s3_offload(struct s3_request *req, struct err (*job)(struct s3_reques
 
 /* May the caller do that with this key (rights_check_s3)? For the handlers that touch more than the path names. */
 struct err s3_allow(const struct s3_request *req, enum permission what, struct str bucket, struct str key);
+
+/* ---- the guard (s3_guard.c) ---- */
+
+/* For a transaction that deletes or replaces this key of the request's bucket: asked for it, unless the caller may go past. */
+struct object_guard *s3_guard(struct s3_request *req, struct str key);
+/* The transaction of s3_commit has ended. True: it did in a doubt; a worker settles that, and `then` comes after it. */
+bool s3_guard_waits(struct s3_request *req);
 
 /* ---- documents (s3_error.c, xml.c) ---- */
 

@@ -35,7 +35,9 @@ static struct err answer(struct s3_request *req, const struct object_info *info)
 
 struct err s3_copy_object(struct s3_request *req)
 {
-    struct object_copy copy = { .store = req->options->store, .bucket = req->bucket, .key = req->key };
+    struct object_copy copy = {
+        .store = req->options->store, .bucket = req->bucket, .key = req->key, .guard = s3_guard(req, req->key)
+    };
     struct s3_copy_source source;
     struct s3_checksum checksum;
 

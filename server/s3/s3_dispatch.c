@@ -270,7 +270,7 @@ static void outcome_set(struct s3_request *req, struct err e)
 static void resumed(struct http_request *http)
 {
     struct s3_request *req = request_of(http);
-    req->then(req);
+    if (!s3_guard_waits(req)) req->then(req);
 }
 
 static void committed(void *arg, struct err e)

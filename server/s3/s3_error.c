@@ -32,6 +32,7 @@ static const struct s3_error_row rows[] = {
     [ERR_UNAVAILABLE] = { "ServiceUnavailable", 503 },
     [ERR_OUTCOME_UNKNOWN] = { "InternalError", 500 },
     [ERR_CLOSED] = { "ServiceUnavailable", 503 },
+    [ERR_IN_USE] = { "AccessDenied", 403 },
     [ERR_NO_SUCH_BUCKET] = { "NoSuchBucket", 404 },
     [ERR_NO_SUCH_KEY] = { "NoSuchKey", 404 },
     [ERR_NO_SUCH_VERSION] = { "NoSuchVersion", 404 },

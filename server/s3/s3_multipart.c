@@ -157,7 +157,9 @@ static struct err answer_completed(struct s3_request *req, const struct object_i
 
 struct err s3_complete_multipart_upload(struct s3_request *req)
 {
-    struct upload_complete c = { .store = req->options->store, .bucket = req->bucket, .key = req->key };
+    struct upload_complete c = {
+        .store = req->options->store, .bucket = req->bucket, .key = req->key, .guard = s3_guard(req, req->key)
+    };
 
     TRY(s3_upload_of(req, &c.upload));
     TRY(read_parts(req, &c));

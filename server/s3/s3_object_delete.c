@@ -29,6 +29,7 @@ struct err s3_delete_object(struct s3_request *req)
         .store = req->options->store,
         .bucket = req->bucket,
         .key = req->key,
+        .guard = s3_guard(req, req->key),
         .conditions.if_match = http_header(req->http, "if-match"),
         .if_match_size = http_header(req->http, "x-amz-if-match-size"),
         .if_match_mtime = http_header(req->http, "x-amz-if-match-last-modified-time"),
@@ -58,14 +59,15 @@ static struct err check_item(const struct s3_request *req, const struct xml_node
 
 static struct err read_item(struct s3_request *req, const struct xml_node *object, struct batch *b)
 {
-    const struct delete_item item = { .key = xml_child_text(object, "Key"),
-                                      .if_match = xml_child_text(object, "ETag") };
+    struct delete_item item = { .key = xml_child_text(object, "Key"),
+                                .if_match = xml_child_text(object, "ETag") };
 
     if (!item.key.data) return FAIL(ERR_MALFORMED_XML, err_text(ERR_MALFORMED_XML));
     if (b->count + b->refused_count == LIMIT_PAGE)
         return FAIL(ERR_MALFORMED_XML, err_text(ERR_MALFORMED_XML));
     struct err e = check_item(req, object, item.key);
     if (e.code == ERR_OK) {
+        item.guard = s3_guard(req, item.key);
         b->items[b->count++] = item;
         return OK;
     }

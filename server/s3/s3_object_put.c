@@ -11,6 +11,17 @@
 #include "storage/base/thread.h"
 #include "storage/object/bucket.h"
 
+/* What is in doubt is decided by the transaction, behind the body. */
+static struct err ask_early(const struct object_put *put, struct rows *view)
+{
+    struct object_guard early = { .rule = NULL };
+
+    if (!put->guard) return OK;
+    early.rule = put->guard->rule;
+    const struct err e = object_guard_ask_if_there(&early, view, put->bucket, put->key);
+    return e.code == ERR_IN_USE ? e : OK;
+}
+
 static struct err look_early(const struct s3_request *req, const struct object_put *put)
 {
     CLEANUP(view_closep) struct rows *view = NULL;
@@ -18,7 +29,9 @@ static struct err look_early(const struct s3_request *req, const struct object_p
     uint64_t bucket_id;
 
     TRY(view_open(req->options->store->meta, &view));
-    if (!conditions_any(&put->conditions)) return bucket_id_get(view, req->bucket, &bucket_id);
+    TRY(bucket_id_get(view, req->bucket, &bucket_id));
+    TRY(ask_early(put, view));
+    if (!conditions_any(&put->conditions)) return OK;
     const struct err e = object_stat(view, req->bucket, req->key, NULL, &current);
     if (e.code != ERR_NO_SUCH_KEY) TRY(e);
     return conditions_write(&put->conditions, e.code == ERR_OK ? &current : NULL);
@@ -29,7 +42,9 @@ struct err s3_put_object_check(struct s3_request *req)
     struct object_put *put = arena_new_of(req->arena, struct object_put);
 
     if (!put) return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
-    *put = (struct object_put){ .store = req->options->store, .bucket = req->bucket, .key = req->key };
+    *put = (struct object_put){
+        .store = req->options->store, .bucket = req->bucket, .key = req->key, .guard = s3_guard(req, req->key)
+    };
     TRY(s3_meta_from_headers(req, &put->meta));
     s3_write_conditions(req, &put->conditions);
     req->plan = put;

@@ -130,9 +130,11 @@ static struct err publish_fn(struct txn *txn, void *arg)
     uint8_t key[OBJECT_ROW_KEY_SIZE];
 
     w->is_changed = false;
+    TRY(object_guard_prefetch(c->guard, txn, c->bucket));
     TRY(upload_find(txn_rows(txn), c->bucket, c->key, c->upload, &place, &upload));
     TRY(check_unchanged(txn, w, &upload));
     TRY(check_conditions(txn, w));
+    TRY(object_guard_ask_if_there(c->guard, txn_rows(txn), c->bucket, c->key));
     if (w->body.len)
         TRY(txn_put_body(txn, SPACE_OBJECTS, object_row_key(place.bucket_id, c->key, key), w->body,
                          &w->info.body.place));
@@ -243,6 +245,9 @@ struct err upload_complete(struct upload_complete *c, struct arena *arena)
     struct err e = OK;
 
     TRY(listed_check(c->parts, c->part_count));
-    for (int i = 0; i < TRIES_MAX && is_changed; i++) e = complete_once(c, arena, &is_changed);
+    for (int i = 0; i < TRIES_MAX && is_changed; i++) {
+        e = complete_once(c, arena, &is_changed);
+        is_changed = object_guard_again(c->guard, c->store, &e) || is_changed;
+    }
     return e.code == ERR_NO_SUCH_UPLOAD ? answer_again(c, arena) : e;
 }

@@ -128,12 +128,13 @@ struct upload_complete {
     struct object_checksum checksum;    /* of the whole, as sent; kind NONE: not sent */
     bool has_object_size;               /* x-amz-mp-object-size */
     uint64_t object_size;
+    struct object_guard *guard;         /* of what is there; NULL: nobody is asked */
     /* out: */
     struct object_info ret;
 };
 /* Waiting. ERR_NO_SUCH_UPLOAD, ERR_NO_SUCH_BUCKET, ERR_MALFORMED_XML (an empty list), ERR_INVALID_PART_ORDER, ERR_INVALID_PART, ERR_ENTITY_TOO_SMALL,
  * ERR_ENTITY_TOO_LARGE, ERR_PRECONDITION, ERR_NO_SUCH_KEY (If-Match on nothing), ERR_CHECKSUM_MISMATCH, ERR_INVALID_REQUEST, ERR_CONFLICT (others change the upload again
- * and again). After any failure the upload is there as before. Repeated after success: the same answer while the object is still that upload's,
+ * and again), what the guard refuses with. After any failure the upload is there as before. Repeated after success: the same answer while the object is still that upload's,
  * whatever list and conditions come with it; then ERR_NO_SUCH_UPLOAD. */
 struct err upload_complete(struct upload_complete *c, struct arena *arena);
 /* ERR_NO_SUCH_UPLOAD, ERR_NO_SUCH_BUCKET. Its parts are garbage from then on. */

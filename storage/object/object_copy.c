@@ -163,6 +163,7 @@ static struct err publish_fn(struct txn *txn, void *arg)
     bool is_still;
 
     w->is_changed = false;
+    TRY(object_guard_prefetch(c->guard, txn, c->bucket));
     TRY(bucket_id_get(txn_rows(txn), c->bucket, &bucket_id));
     TRY(copy_source_is_still(&w->from, txn, w->source.uid, &is_still));
     if (!is_still) {
@@ -170,6 +171,7 @@ static struct err publish_fn(struct txn *txn, void *arg)
         return FAIL(ERR_CONFLICT, "the source was overwritten while it was being copied");
     }
     TRY(check_conditions(txn, w));
+    TRY(object_guard_ask_if_there(c->guard, txn_rows(txn), c->bucket, c->key));
     TRY(put_body(txn, w, bucket_id));
     return object_publish(txn, bucket_id, c->key, &w->info, w->arena);
 }
@@ -224,7 +226,10 @@ struct err object_copy(struct object_copy *c, struct arena *arena)
     struct err e = OK;
 
     TRY(object_key_check(c->key));
-    for (int i = 0; i < TRIES_MAX && is_changed; i++) e = copy_once(c, arena, &is_changed);
+    for (int i = 0; i < TRIES_MAX && is_changed; i++) {
+        e = copy_once(c, arena, &is_changed);
+        is_changed = object_guard_again(c->guard, c->store, &e) || is_changed;
+    }
     return e;
 }
 

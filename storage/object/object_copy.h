@@ -8,7 +8,7 @@
 #ifndef STORAGE_OBJECT_OBJECT_COPY_H
 #define STORAGE_OBJECT_OBJECT_COPY_H
 
-#include "storage/object/object.h"
+#include "storage/object/object_guard.h"
 
 struct object_copy {
     struct store *store;
@@ -20,11 +20,12 @@ struct object_copy {
     bool replace_tags;                   /* x-amz-tagging-directive: REPLACE */
     struct object_meta meta;             /* used as the two say */
     enum digest_kind checksum;           /* x-amz-checksum-algorithm; NONE: the source's is kept */
+    struct object_guard *guard;          /* of what is there; NULL: nobody is asked */
     /* out: */
     struct object_info ret;
 };
 /* ERR_NO_SUCH_BUCKET, ERR_NO_SUCH_KEY, ERR_PRECONDITION, ERR_INVALID_REQUEST (onto itself without changing anything), ERR_ENTITY_TOO_LARGE (over 5 GiB),
- * ERR_CONFLICT (the source was overwritten again and again meanwhile). */
+ * ERR_CONFLICT (the source was overwritten again and again meanwhile), what the guard refuses with. */
 struct err object_copy(struct object_copy *c, struct arena *arena);
 
 /* Tags of one object. ERR_NO_SUCH_KEY. count 0 removes them. uid, ETag and mtime stay. */

@@ -89,6 +89,7 @@ struct err object_delete_fn(struct txn *txn, void *arg)
     uint64_t bucket_id;
 
     TRY(object_key_check(d->key));
+    TRY(object_guard_prefetch(d->guard, txn, d->bucket));
     TRY(bucket_id_get(txn_rows(txn), d->bucket, &bucket_id));
     const struct str row_key = object_row_key(bucket_id, d->key, key_bytes);
     const struct err e = find(txn_rows(txn), row_key, &info);
@@ -101,6 +102,7 @@ struct err object_delete_fn(struct txn *txn, void *arg)
     TRY(e);
     TRY(conditions_write(&d->conditions, &info));
     TRY(check_size_and_mtime(d, &info));
+    TRY(object_guard_ask(d->guard, txn_rows(txn), d->bucket, d->key));
     TRY(remove_found(txn, row_key, &info));
     d->was_there = true;
     return OK;
@@ -112,13 +114,25 @@ struct slice {
     struct str bucket;
     struct delete_item *items;
     size_t count;
+    struct arena
+        *arena; /* of the texts of outcomes: nobody else uses it while the transaction is waited for */
+    struct object_guard *doubt; /* out: whose doubt it was that refused the transaction */
 };
 
-/* A refusal that is one key's alone. The texts of these are constants, so they may cross threads. */
+/* A refusal that is one key's alone. */
 static bool is_items_own(struct err e)
 {
     return e.code == ERR_OK || e.code == ERR_PRECONDITION || e.code == ERR_NO_SUCH_KEY
-        || e.code == ERR_KEY_TOO_LONG || e.code == ERR_INVALID_URI || e.code == ERR_UNSUPPORTED;
+        || e.code == ERR_KEY_TOO_LONG || e.code == ERR_INVALID_URI || e.code == ERR_UNSUPPORTED
+        || e.code == ERR_IN_USE;
+}
+
+/* Its text crosses threads: a guard's is made on the committer, those of the others are constants. */
+static struct err outcome_kept(struct err e, struct arena *arena)
+{
+    if (e.code != ERR_IN_USE) return e;
+    const struct str why = arena_str(arena, str_from_z(e.why));
+    return FAIL(e.code, why.data ? why.data : err_text(e.code));
 }
 
 static struct err slice_fn(struct txn *txn, void *arg)
@@ -126,30 +140,34 @@ static struct err slice_fn(struct txn *txn, void *arg)
     struct slice *slice = arg;
     uint64_t bucket_id;
 
+    slice->doubt = NULL;
     TRY(bucket_id_get(txn_rows(txn), slice->bucket, &bucket_id)); /* also when the slice is empty */
     for (size_t i = 0; i < slice->count; i++) {
         struct delete_item *item = &slice->items[i];
         struct object_delete d = { .bucket = slice->bucket,
                                    .key = item->key,
-                                   .conditions = { .if_match = item->if_match } };
-        item->outcome = object_delete_fn(txn, &d);
+                                   .conditions = { .if_match = item->if_match },
+                                   .guard = item->guard };
+        item->outcome = outcome_kept(object_delete_fn(txn, &d), slice->arena);
+        if (item->guard && item->guard->is_in_doubt) slice->doubt = item->guard;
         if (!is_items_own(item->outcome)) return item->outcome;
     }
     return OK;
 }
 
 /* Run one slice; its items' outcomes are final. ERR_NO_SUCH_BUCKET. */
-static struct err run_slice(struct store *s, struct slice slice, struct arena *arena)
+static struct err run_slice(struct store *s, struct slice slice)
 {
-    const struct err e = meta_run_freeing(s->meta, slice_fn, &slice);
+    struct err e = meta_run_freeing(s->meta, slice_fn, &slice);
 
+    while (object_guard_again(slice.doubt, s, &e)) e = meta_run_freeing(s->meta, slice_fn, &slice);
     if (e.code == ERR_OK || e.code == ERR_NO_SUCH_BUCKET) return e;
     if (slice.count > 1 && (e.code == ERR_TOO_LARGE || e.code == ERR_CORRUPT)) {
         for (size_t i = 0; i < slice.count; i++)
-            TRY(run_slice(s, (struct slice){ slice.bucket, &slice.items[i], 1 }, arena));
+            TRY(run_slice(s, (struct slice){ slice.bucket, &slice.items[i], 1, slice.arena, NULL }));
         return OK;
     }
-    const struct str why = arena_str(arena, str_from_z(e.why));
+    const struct str why = arena_str(slice.arena, str_from_z(e.why));
     for (size_t i = 0; i < slice.count; i++)
         slice.items[i].outcome = FAIL(e.code, why.data ? why.data : err_text(e.code));
     return OK;
@@ -160,7 +178,7 @@ struct err object_delete_many(struct store *s, struct str bucket, struct delete_
 {
     for (size_t i = 0; i == 0 || i < count; i += SLICE_KEYS) {
         const size_t n = count - i < SLICE_KEYS ? count - i : SLICE_KEYS;
-        TRY(run_slice(s, (struct slice){ bucket, items + i, n }, arena));
+        TRY(run_slice(s, (struct slice){ bucket, items + i, n, arena, NULL }));
     }
     return OK;
 }

@@ -88,10 +88,12 @@ struct err object_put_fn(struct txn *txn, void *arg)
     uint64_t bucket_id;
 
     TRY(object_key_check(put->key));
+    TRY(object_guard_prefetch(put->guard, txn, put->bucket));
     TRY(bucket_id_get(txn_rows(txn), put->bucket, &bucket_id));
     const struct str row_key = object_row_key(bucket_id, put->key, key_bytes);
     TRY(find_old(txn, row_key, &old_info, &old));
     TRY(conditions_write(&put->conditions, old));
+    if (old) TRY(object_guard_ask(put->guard, txn_rows(txn), put->bucket, put->key));
 
     describe(put, &info);
     TRY(body_writer_publish(txn, put->body, info.uid, SPACE_OBJECTS, row_key, &info.body));

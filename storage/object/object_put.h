@@ -10,6 +10,7 @@
 #define STORAGE_OBJECT_OBJECT_PUT_H
 
 #include "storage/object/object.h"
+#include "storage/object/object_guard.h"
 
 /* Which sums the client needs: MD5 (always: the ETag), one S3 checksum, SHA-256 of the payload as SigV4 signs it. */
 struct body_sums_wanted {
@@ -47,10 +48,11 @@ struct object_put {
     struct conditions conditions;
     struct object_checksum checksum; /* to be stored; kind NONE, or no value: the writer's own */
     struct body_writer *body;        /* finished; NULL: an empty body */
+    struct object_guard *guard;      /* of what is there; NULL: nobody is asked */
     /* out: */
     struct object_info ret;
 };
-/* txn_fn: arg is a struct object_put. ERR_NO_SUCH_BUCKET, ERR_PRECONDITION, ERR_NO_SUCH_KEY (If-Match on nothing). One row for a small body, more
+/* txn_fn: arg is a struct object_put. ERR_NO_SUCH_BUCKET, ERR_PRECONDITION, ERR_NO_SUCH_KEY (If-Match on nothing), what the guard refuses with. One row for a small body, more
  * for a large one. */
 struct err object_put_fn(struct txn *txn, void *arg);
 

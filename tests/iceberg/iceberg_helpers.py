@@ -3,7 +3,9 @@ import copy
 import json
 import pathlib
 
+import boto3
 import requests
+from botocore.config import Config
 from pyiceberg.catalog.rest import RestCatalog
 
 ROOT = ("test-root", "test-root-secret")
@@ -89,3 +91,10 @@ def set_ref(name, number, kind="branch", **more):
 
 def open_catalog(server, credential=ROOT, **options):
     return RestCatalog("firn", uri=server.catalog_url + "/api/catalog", warehouse="lakehouse", credential=":".join(credential), **options)
+
+
+def s3_of(config):
+    """A client with the keys of a table's config, and nothing else."""
+    return boto3.client("s3", endpoint_url=config["s3.endpoint"], aws_access_key_id=config["s3.access-key-id"], aws_secret_access_key=config["s3.secret-access-key"],
+                        aws_session_token=config["s3.session-token"], region_name=config["client.region"],
+                        config=Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}))

@@ -1,4 +1,7 @@
-"""table_files.py - which files a table needs, as PyIceberg reads its metadata, and which the store has."""
+"""table_files.py - which files a table needs, as PyIceberg reads its metadata, and which the store has; and what makes some: rows, and an expiry."""
+import datetime
+
+import pyarrow
 
 
 def files_needed(table):
@@ -20,3 +23,13 @@ def files_in_store(server, location):
     pages = server.boto().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix + "/")
     return {f"s3://{bucket}/{found['Key']}" for page in pages for found in page.get("Contents", [])
             if not found["Key"].endswith("/")}
+
+
+def rows(first, count=3):
+    return pyarrow.table({"id": pyarrow.array(range(first, first + count), pyarrow.int64()), "v": pyarrow.array([f"v{first}"] * count)})
+
+
+def expire_all_but_refs(table):
+    """PyIceberg's own expiry: it changes the metadata and deletes no file."""
+    table.refresh().maintenance.expire_snapshots().older_than(datetime.datetime.now() + datetime.timedelta(seconds=60)).commit()
+    return table.refresh()

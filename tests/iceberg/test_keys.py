@@ -7,14 +7,7 @@ import pytest
 import requests
 from botocore.config import Config
 
-from iceberg_helpers import DELEGATE, OUTSIDER, Rest, open_catalog
-
-
-def s3_of(config):
-    """A client with the keys of a table's config, and nothing else."""
-    return boto3.client("s3", endpoint_url=config["s3.endpoint"], aws_access_key_id=config["s3.access-key-id"], aws_secret_access_key=config["s3.secret-access-key"],
-                        aws_session_token=config["s3.session-token"], region_name=config["client.region"],
-                        config=Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}))
+from iceberg_helpers import DELEGATE, OUTSIDER, Rest, open_catalog, s3_of
 
 
 def place(loaded):

@@ -1,16 +1,14 @@
 """What becomes of a table's files: PyIceberg writes, deletes, overwrites and expires; the server takes away what nothing needs any more, and nothing else."""
 import concurrent.futures
-import datetime
 import os
 import subprocess
 import uuid
 
-import pyarrow
 import pytest
 
 from firn_server import BINARY, wait_for
 from iceberg_helpers import OUTSIDER, READER, Rest, open_catalog
-from table_files import files_in_store, files_needed
+from table_files import expire_all_but_refs, files_in_store, files_needed, rows
 
 QUICK = ("--maintenance-interval", "1", "--expire-grace", "0")
 
@@ -60,16 +58,6 @@ class Own:
 
     def status(self, table):
         return self.of(table, "GET", "status")
-
-
-def rows(first, count=3):
-    return pyarrow.table({"id": pyarrow.array(range(first, first + count), pyarrow.int64()), "v": pyarrow.array([f"v{first}"] * count)})
-
-
-def expire_all_but_refs(table):
-    """PyIceberg's own expiry: it changes the metadata and deletes no file."""
-    table.refresh().maintenance.expire_snapshots().older_than(datetime.datetime.now() + datetime.timedelta(seconds=60)).commit()
-    return table.refresh()
 
 
 def contents(files):
