@@ -36,6 +36,8 @@ static const struct flag_row rows[] = {
     { "recursive", FLAG_RECURSIVE, BOOL, FIELD(is_recursive), NULL, "everything below" },
     { "purge", FLAG_PURGE, BOOL, FIELD(is_purge), NULL, "delete its files too" },
     { "snapshot", FLAG_SNAPSHOT, NUMBER, FIELD(snapshot), "ID", "which snapshot [the current one]" },
+    { "ref", FLAG_REF, TEXT, FIELD(ref), "NAME", "the snapshot of a branch or tag" },
+    { "state", FLAG_STATE, TEXT, FIELD(state), "WORD", "which files: live, queued, orphan [live]" },
     { "from", FLAG_FROM, TEXT, FIELD(from), "TIME", "not before: 2026-11-21T09:30:00Z, or an age such as 24h" },
     { "to", FLAG_TO, TEXT, FIELD(to), "TIME", "before: written as --from" },
     { "principal", FLAG_PRINCIPAL, TEXT, FIELD(principal), "NAME", "who did it" },

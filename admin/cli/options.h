@@ -41,6 +41,8 @@ enum flag {
     FLAG_OBJECT = 1 << 23,
     FLAG_OUTCOME = 1 << 24,
     FLAG_LIMIT = 1 << 25,
+    FLAG_REF = 1 << 26,
+    FLAG_STATE = 1 << 27,
 };
 
 #define OPTIONS_WORDS_MAX 16 /* namespace set NAME KEY=VALUE ... */
@@ -48,7 +50,7 @@ enum flag {
 /* Texts not given are NULL, numbers not given are -1. */
 struct options {
     const char *endpoint, *s3_endpoint, *catalog_endpoint, *data, *catalog, *region, *profile_name;
-    const char *location, *from, *to, *principal, *operation, *object, *outcome;
+    const char *location, *from, *to, *principal, *operation, *object, *outcome, *ref, *state;
     int64_t older_than_ms, keep, snapshot, limit;
     bool is_json, is_yes, is_all, is_dry_run, is_help, is_markdown, is_recursive, is_purge;
     struct profile profile; /* what a file says (profile.h); the strings are the arena's that it was read into */

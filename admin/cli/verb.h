@@ -73,6 +73,7 @@ struct err verb_namespace_set(struct cli *cli);
 struct err verb_namespace_tree(struct cli *cli);
 struct err verb_table_rename(struct cli *cli);
 struct err verb_table_drop(struct cli *cli);
+struct err verb_table_files(struct cli *cli);
 struct err verb_table_history(struct cli *cli);
 struct err verb_table_refs(struct cli *cli);
 struct err verb_table_tag(struct cli *cli);

@@ -15,6 +15,9 @@
 static const char expire_note[] =
     "What a branch or a tag points to is never removed, nor what a branch's own retention keeps.\n"
     "With --all the word is a namespace, and every table in it and below it is meant; without a word, every table of the catalog.";
+static const char files_note[] =
+    "Of the current snapshot, unless --snapshot, --ref or --all (all that the metadata names) says otherwise. SNAPSHOTS is how many hold the file.\n"
+    "queued: nothing names it any more, and when it may be deleted. orphan: no commit names it, or none yet.";
 static const char copy_note[] =
     "One of the two, or both, is s3://BUCKET/KEY; the other is a file. A place that ends with a slash takes the name of what comes.\n"
     "With --recursive both are prefixes or directories, and everything below goes to the same names.";
@@ -60,6 +63,7 @@ const struct verb verbs[] = {
     { "table", "register", "NAMESPACE.TABLE METADATA-LOCATION", 2, 2, CATALOG, NULL, "make a table of files that are there already", NULL, verb_table_register },
     { "table", "rename", "NAMESPACE.TABLE NAMESPACE.TABLE", 2, 2, CATALOG, NULL, "give a table another name or namespace", NULL, verb_table_rename },
     { "table", "drop", "NAMESPACE.TABLE", 1, 1, CATALOG | FLAG_PURGE | FLAG_YES, "Drop the table %s?", "take a table out of the catalog", NULL, verb_table_drop },
+    { "table", "files", "NAMESPACE.TABLE", 1, 1, CATALOG | FLAG_SNAPSHOT | FLAG_REF | FLAG_ALL | FLAG_STATE, NULL, "files that a snapshot needs, that wait for deletion, or that nothing names", files_note, verb_table_files },
     { "table", "history", "NAMESPACE.TABLE", 1, 1, CATALOG, NULL, "which snapshot was current when", NULL, verb_table_history },
     { "table", "snapshots", "NAMESPACE.TABLE", 1, 1, CATALOG, NULL, "snapshots of a table", NULL, verb_snapshot_list },
     { "table", "refs", "NAMESPACE.TABLE", 1, 1, CATALOG, NULL, "branches and tags of a table", NULL, verb_table_refs },

@@ -83,7 +83,7 @@ static json_t *named(const struct walked *t)
                      json_of_str(t->uuid));
 }
 
-static json_t *by_kind(const uint64_t files[REF_KIND_COUNT], const uint64_t bytes[REF_KIND_COUNT])
+json_t *maintain_by_kind(const uint64_t files[REF_KIND_COUNT], const uint64_t bytes[REF_KIND_COUNT])
 {
     json_t *kinds = json_object();
 
@@ -126,7 +126,7 @@ static void put_impact(json_t *row, const struct impact *i)
         return;
     }
     for (size_t n = 0; n < i->path_count; n++) json_array_append_new(paths, json_of_str(i->paths[n]));
-    set(row, "files", by_kind(i->files, i->bytes));
+    set(row, "files", maintain_by_kind(i->files, i->bytes));
     set(row, "file-count", json_integer((json_int_t)sum(i->files)));
     set(row, "byte-count", json_integer((json_int_t)sum(i->bytes)));
     set(row, "paths", paths);
@@ -237,7 +237,7 @@ static json_t *status_row(const struct maintain *m, const struct walked *t, cons
     if (why) set(row, "why", json_string(r->why[0] ? r->why : why));
     set(row, "gc-enabled", json_boolean(r->has_gc));
     set(row, "grace-ms", json_integer(grace_ms));
-    set(row, "live", by_kind(r->live_files, r->live_bytes));
+    set(row, "live", maintain_by_kind(r->live_files, r->live_bytes));
     set(row, "live-files", json_integer((json_int_t)sum(r->live_files)));
     set(row, "live-bytes", json_integer((json_int_t)sum(r->live_bytes)));
     set(row, "queued-files", json_integer((json_int_t)r->queued_files));

@@ -5,57 +5,16 @@
 
 #include <string.h>
 
-#include "catalog/refs/refs.h"
+#include "catalog/maintain/catch_up.h"
 #include "storage/base/clock.h"
 #include "storage/base/limits.h"
 #include "storage/base/log.h"
 #include "storage/base/metrics.h"
 #include "storage/base/thread.h"
 
-enum { ATTEMPTS = 3, WORK_ATTEMPTS = 100, PAUSE_MS = 20 };
+enum { ATTEMPTS = 3 };
 
 /* ---- which files ---- */
-
-static void wait_a_moment(void)
-{
-    struct mutex lock;
-    struct cond never;
-    const uint64_t until = clock_mono_ms() + PAUSE_MS;
-
-    mutex_init(&lock, LOCK_CATALOG);
-    cond_init(&never);
-    mutex_lock(&lock);
-    while (cond_wait_until(&never, &lock, until)) continue;
-    mutex_unlock(&lock);
-    cond_done(&never);
-    mutex_done(&lock);
-}
-
-static struct err is_whole(struct store *s, struct str uuid, bool *ret)
-{
-    CLEANUP(view_closep) struct rows *view = NULL;
-    const char *why;
-
-    TRY(view_open(s->meta, &view));
-    return ref_table_is_whole(view, uuid, ret, &why);
-}
-
-/* The background may be at the same table, and whoever comes later takes over (refs.h, F3): so as not to take it out of each other's hands, it is left alone for a moment. What is not whole
- * in the end says so itself, and why. */
-static struct err work_in(struct store *s, struct str uuid)
-{
-    bool whole = false;
-
-    for (int i = 0; i < WORK_ATTEMPTS; i++) {
-        TRY(is_whole(s, uuid, &whole));
-        if (whole) return OK;
-        const struct err e = refs_work_in(s, uuid, NULL);
-        if (e.code == ERR_NO_MEMORY || e.code == ERR_UNAVAILABLE) return e;
-        if (e.code != ERR_CONFLICT) return OK;
-        wait_a_moment();
-    }
-    return OK;
-}
 
 static struct err find_row(struct store *s, struct str uuid, struct arena *arena, struct table_row *ret)
 {
@@ -74,7 +33,7 @@ static struct err find_files(struct store *s, const json_t *metadata, const json
     struct apply_output out = { .metadata = NULL };
     struct table_row row;
 
-    TRY(work_in(s, uuid));
+    TRY(catch_up(s, uuid));
     TRY(find_row(s, uuid, arena, &row));
     TRY(apply_commit(&in, &out));
     const struct err e = impact_of(s, &row, metadata, out.metadata, arena, ret);

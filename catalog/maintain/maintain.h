@@ -59,6 +59,23 @@ struct maintain_expire_request {
 struct err maintain_expire(struct maintain *m, const struct maintain_scope *scope, const struct maintain_expire_request *request, struct arena *arena, json_t **ret);
 /* older_than_ms -1: seven days, which is also the least. */
 struct err maintain_orphans(struct maintain *m, const struct maintain_scope *scope, int64_t older_than_ms, bool removes, struct arena *arena, json_t **ret);
+/* The files of one table, a page. */
+enum maintain_files { FILES_LIVE, FILES_QUEUED, FILES_ORPHANS };
+/* "live", "queued", "orphan". */
+bool maintain_files_from(struct str text, enum maintain_files *ret);
+
+struct maintain_files_request {
+    enum maintain_files state;
+    bool is_all;         /* live: of all that the metadata names, not of one snapshot */
+    int64_t snapshot_id; /* -1: as ref says */
+    struct str ref;      /* empty: the current snapshot */
+    struct str token;    /* of the page before; empty: from the start */
+    size_t page_size;    /* 1 to LIMIT_PAGE */
+    bool has_summary;    /* counts of the whole, too: of one snapshot they cost a walk over its files */
+    const struct actor *who;
+};
+/* scope names a table. Brings what is known of it up to date first. ERR_INVALID: a token that was not given, a snapshot or ref that is not there. */
+struct err maintain_files(struct maintain *m, const struct maintain_scope *scope, const struct maintain_files_request *request, struct arena *arena, json_t **ret);
 struct err maintain_status(struct maintain *m, const struct maintain_scope *scope, struct arena *arena, json_t **ret);
 
 #endif

@@ -34,4 +34,7 @@ struct maintain {
     struct rate rate; /* of deletions */
 };
 
+/* {"data": {"files": 3, "bytes": 30}, ...} */
+json_t *maintain_by_kind(const uint64_t files[REF_KIND_COUNT], const uint64_t bytes[REF_KIND_COUNT]);
+
 #endif

@@ -43,7 +43,7 @@ struct request {
 };
 
 typedef struct err operation_fn(struct request *req);
-static operation_fn run_expire, run_orphans_report, run_orphans, run_status;
+static operation_fn run_expire, run_orphans_report, run_orphans, run_status, run_files;
 
 static const struct operation {
     const char *name; /* in metrics and the audit log */
@@ -56,6 +56,8 @@ static const struct operation {
     { "ReportOrphans", HTTP_GET, "orphans", PRIV_TABLE_READ_DATA, run_orphans_report },
     { "RemoveOrphans", HTTP_POST, "orphans", PRIV_TABLE_WRITE_DATA, run_orphans },
     { "MaintenanceStatus", HTTP_GET, "status", PRIV_TABLE_READ_PROPERTIES, run_status },
+    { "ListFiles", HTTP_GET, "files", PRIV_TABLE_READ_DATA,
+      run_files }, /* names of data files are told by manifests */
 };
 #define OPERATION_COUNT (sizeof(operations) / sizeof(operations[0]))
 
@@ -278,6 +280,59 @@ static struct err run_orphans(struct request *req)
 static struct err run_status(struct request *req)
 {
     return maintain_status(req->edge->options.maintain, &req->scope, req->http->arena, &req->answer);
+}
+
+/* What of the query can be wrong is here; *ret is set to -1 when it is not there. */
+static struct err query_number(const struct request *req, const char *name, int64_t least, int64_t *ret)
+{
+    const struct str text = http_query(req->http, name);
+
+    *ret = -1;
+    if (text.len == 0) return OK;
+    if (str_to_i64(text, ret) && *ret >= least) return OK;
+    return err_fail(ERR_INVALID, "query '%s' must be a number from %lld", name, (long long)least);
+}
+
+static struct err query_bool(const struct request *req, const char *name, bool *ret)
+{
+    const struct str text = http_query(req->http, name);
+
+    *ret = str_is(text, "true");
+    if (text.len == 0 || *ret || str_is(text, "false")) return OK;
+    return err_fail(ERR_INVALID, "query '%s' must be true or false", name);
+}
+
+static struct err read_files(const struct request *req, struct maintain_files_request *ret)
+{
+    const struct str state = http_query(req->http, "state");
+    struct maintain_files_request files = { .ref = http_query(req->http, "ref"),
+                                            .token = http_query(req->http, "page-token"),
+                                            .who = &req->actor };
+    int64_t size;
+
+    if (req->scope.table.len == 0)
+        return FAIL(ERR_INVALID, "query 'table' is missing: files are of one table");
+    if (state.len && !maintain_files_from(state, &files.state))
+        return FAIL(ERR_INVALID, "query 'state' must be live, queued or orphan");
+    TRY(query_number(req, "snapshot", 0, &files.snapshot_id));
+    TRY(query_number(req, "page-size", 1, &size));
+    TRY(query_bool(req, "all", &files.is_all));
+    TRY(query_bool(req, "summary", &files.has_summary));
+    const int chosen = (files.snapshot_id >= 0) + (files.ref.len > 0) + files.is_all;
+    if (chosen > 1) return FAIL(ERR_INVALID, "only one of query 'snapshot', 'ref' and 'all' can be given");
+    if (chosen && files.state != FILES_LIVE)
+        return FAIL(ERR_INVALID, "query 'snapshot', 'ref' and 'all' choose among live files");
+    files.page_size = size < 0 || size > LIMIT_PAGE ? LIMIT_PAGE : (size_t)size;
+    *ret = files;
+    return OK;
+}
+
+static struct err run_files(struct request *req)
+{
+    struct maintain_files_request files;
+
+    TRY(read_files(req, &files));
+    return maintain_files(req->edge->options.maintain, &req->scope, &files, req->http->arena, &req->answer);
 }
 
 static void work(struct http_request *http)

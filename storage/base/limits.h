@@ -65,6 +65,7 @@
 #define LIMIT_DELETE_SLICE 50        /* files of one transaction: a large body has up to 100 rows, most have 1 to 6 */
 #define LIMIT_IMPACT_FILES (8 * 1000 * 1000) /* that one expiry may let go of and still be told which, in 256 MB */
 #define LIMIT_IMPACT_VIEW 5000       /* looks of one view meanwhile, so that it is short */
+#define LIMIT_REPORT_UNREAD 100      /* files that cannot be read and are named with why, of one table */
 #define LIMIT_REPORT_PATHS 1000      /* files that an answer names; all are counted */
 #define LIMIT_REPORT_TABLES 1000     /* tables of one request for maintenance; the answer says when there are more */
 #define LIMIT_ADOPTED 100            /* tables of an older store that one transaction takes up */
