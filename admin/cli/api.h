@@ -52,6 +52,9 @@ struct err catalog_pages(struct cli *cli, struct str path, const char *member, j
 /* Append the namespaces (arrays of levels) below parent (NULL: the top), with all below them if is_all. */
 struct err catalog_walk(struct cli *cli, const struct ident *parent, bool is_all, json_t *ret_rows);
 
+/* Take "KEY=VALUE" into an object of what is set, "KEY-" into an array of what is removed. (namespace.c) */
+struct err property_change(const char *word, json_t *updates, json_t *removals);
+
 /* Append a row {"table", ...} for each table of a namespace and of all below it; word NULL: of the catalog. (table.c) */
 struct err table_list_all(struct cli *cli, const char *word, json_t *ret_rows);
 

@@ -1,5 +1,5 @@
 /*
- * catalog.c - firn catalog list | show | create | delete
+ * catalog.c - firn catalog list | show | create | set | delete
  */
 #include "admin/cli/entity.h"
 #include "storage/base/thread.h"
@@ -34,6 +34,33 @@ struct err verb_catalog_create(struct cli *cli)
                               "name", name, "properties", "default-base-location", location,
                               "storageConfigInfo", "storageType", "S3", "allowedLocations", location)));
     cli_say(cli, "catalog %s is created, with its tables below %s", name, location);
+    return OK;
+}
+
+/* The management API takes all properties at once, and the version that they were made from: who changed them meanwhile is not overwritten, but told as a conflict. */
+struct err verb_catalog_set(struct cli *cli)
+{
+    CLEANUP(json_freep) json_t *catalog = NULL;
+    CLEANUP(json_freep) json_t *updates = json_object();
+    CLEANUP(json_freep) json_t *removals = json_array();
+    const struct str path = api_path(cli, base, str_from_z(cli_word(cli, 0)));
+    json_t *properties, *name;
+    size_t i;
+
+    for (int w = 1; cli_word(cli, w); w++) TRY(property_change(cli_word(cli, w), updates, removals));
+    if (!path.data) return no_memory();
+    TRY(management_call(cli, "GET", path, NULL, &catalog));
+    TRY(json_need_object(catalog, "properties", &properties));
+    if (json_object_update(properties, updates) != 0) return no_memory();
+    json_array_foreach(removals, i, name)
+    {
+        json_object_del(properties, json_string_value(name));
+    }
+    TRY(entity_send(cli, "PUT", path,
+                    json_pack("{s:O*, s:O}", "currentEntityVersion",
+                              json_object_get(catalog, "entityVersion"), "properties", properties)));
+    cli_say(cli, "catalog %s: %zu set, %zu removed", cli_word(cli, 0), json_object_size(updates),
+            json_array_size(removals));
     return OK;
 }
 

@@ -82,8 +82,7 @@ struct err verb_namespace_show(struct cli *cli)
     return cli_print_rows(cli, columns, rows);
 }
 
-/* KEY=VALUE sets, KEY- removes. */
-static struct err take_change(const char *word, json_t *updates, json_t *removals)
+struct err property_change(const char *word, json_t *updates, json_t *removals)
 {
     struct str name;
     const struct str all = str_from_z(word), value = str_cut(all, '=', &name);
@@ -106,7 +105,7 @@ struct err verb_namespace_set(struct cli *cli)
     CLEANUP(json_freep) json_t *answer = NULL;
     struct str path;
 
-    for (int i = 1; cli_word(cli, i); i++) TRY(take_change(cli_word(cli, i), updates, removals));
+    for (int i = 1; cli_word(cli, i); i++) TRY(property_change(cli_word(cli, i), updates, removals));
     TRY(catalog_namespace_path(cli, cli_word(cli, 0), &path));
     path = arena_printf(cli->arena, "%.*s/properties", STR_ARG(path));
     CLEANUP(json_freep) json_t *body = json_pack("{s:O, s:O}", "removals", removals, "updates", updates);

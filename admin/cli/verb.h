@@ -110,6 +110,7 @@ struct err verb_revoke(struct cli *cli);
 struct err verb_catalog_list(struct cli *cli);
 struct err verb_catalog_show(struct cli *cli);
 struct err verb_catalog_create(struct cli *cli);
+struct err verb_catalog_set(struct cli *cli);
 struct err verb_catalog_delete(struct cli *cli);
 struct err verb_maintenance_status(struct cli *cli);
 struct err verb_maintenance_orphans(struct cli *cli);

@@ -79,6 +79,7 @@ const struct verb verbs[] = {
     { "catalog", "list", "", 0, 0, MANAGE, NULL, "catalogs that you may see", NULL, verb_catalog_list },
     { "catalog", "show", "NAME", 1, 1, MANAGE, NULL, "what a catalog is", NULL, verb_catalog_show },
     { "catalog", "create", "NAME", 1, 1, MANAGE | FLAG_LOCATION, NULL, "make a catalog", NULL, verb_catalog_create },
+    { "catalog", "set", "NAME KEY=VALUE|KEY-...", 2, OPTIONS_WORDS_MAX, MANAGE, NULL, "set properties, or remove them (KEY-)", "firn catalog set lake firn.guard-live-files=true keeps S3 clients from deleting files that tables need.", verb_catalog_set },
     { "catalog", "delete", "NAME", 1, 1, MANAGE | FLAG_YES, "Delete the catalog %s?", "delete an empty catalog", NULL, verb_catalog_delete },
     { "principal", "list", "", 0, 0, MANAGE, NULL, "who has a credential", NULL, verb_principal_list },
     { "principal", "show", "NAME", 1, 1, MANAGE, NULL, "a principal and its roles", NULL, verb_principal_show },

@@ -431,6 +431,11 @@ def test_catalogs_are_made_and_deleted(managed, lake):
     assert [c["name"] for c in cli.json("catalog", "list")] == ["lake", "second"]
     assert cli.json("catalog", "show", "second")["properties"]["default-base-location"] == "s3://second/x"
     assert "s3://second/x" in cli("catalog", "show", "second")
+    assert "2 set, 0 removed" in cli("catalog", "set", "second", "firn.guard-live-files=true", "owner=me")
+    cli("catalog", "set", "second", "owner-", "team=a=b")
+    assert cli.json("catalog", "show", "second")["properties"] == {"default-base-location": "s3://second/x", "firn.guard-live-files": "true", "team": "a=b"}
+    assert "firn.guard-live-files" in cli("catalog", "set", "second", "firn.guard-live-files=perhaps", status=FAILED)
+    assert "KEY=VALUE" in cli("catalog", "set", "second", "team", status=USAGE)
     assert "file:///x" in cli("catalog", "create", "third", "--location", "file:///x", status=USAGE)
     cli("namespace", "create", "n", "--catalog", "second")
     cli("catalog", "delete", "second", "--yes", status=FAILED)
