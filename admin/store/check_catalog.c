@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "admin/store/check_state.h"
-#include "catalog/commit/entity.h"
+#include "catalog/commit/guarded.h"
 #include "storage/base/encode.h"
 
 #define ID_BYTES 8
@@ -29,6 +29,24 @@ static struct err id_of(const json_t *json, uint8_t out[ID_BYTES])
     return OK;
 }
 
+/* The property and the row that deletes look at say the same. */
+static struct err check_guard(struct check *c, const json_t *catalog, uint64_t id)
+{
+    struct str location, bucket, path;
+    uint64_t guarding = 0;
+    bool on = false;
+
+    TRY(guarded_by(json_object_get(catalog, "properties"), &on));
+    TRY(json_need_str(catalog, "base-location", &location));
+    TRY(location_parse(location, c->scratch, &bucket, &path));
+    path = arena_printf(c->scratch, "%.*s%sx", STR_ARG(path), path.len ? "/" : "");
+    if (!path.data) return no_memory();
+    TRY(guarded_find(c->view, bucket, path, &guarding));
+    if (on == (guarding == id)) return OK;
+    return on ? FAIL(ERR_CORRUPT, "its live files are not guarded, though its property says so")
+              : FAIL(ERR_CORRUPT, "its live files are guarded, though its property does not say so");
+}
+
 struct err check_catalog(struct check *c, struct str key, struct str value)
 {
     uint8_t id[ID_BYTES];
@@ -37,7 +55,8 @@ struct err check_catalog(struct check *c, struct str key, struct str value)
     (void)key;
     TRY(entity_of(c, value, &json));
     TRY(id_of(json, id));
-    return known_ids_add(&c->catalogs, str_of(id, sizeof(id)));
+    TRY(known_ids_add(&c->catalogs, str_of(id, sizeof(id))));
+    return check_guard(c, json, get_be64(id));
 }
 
 /* A row that holds the key of another: is it the one of this key? */

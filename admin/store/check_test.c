@@ -5,8 +5,10 @@
 #include <string.h>
 
 #include "admin/store/shelf_test.h"
+#include "catalog/commit/guarded.h"
 #include "storage/base/limits.h"
 #include "storage/base/sysio.h"
+#include "storage/base/thread.h"
 #include "storage/volume/volume.h"
 #include "storage/volume/volume_rows.h"
 #include "tests/unit/test.h"
@@ -117,6 +119,44 @@ TEST(a_lost_row_of_any_space_that_others_need_is_found)
             test_fail(__FILE__, __LINE__, "wanted \"%s\", got:\n%s", rows[i].want, seen.text);
         shelf_close(&f);
     }
+}
+
+static void guard(struct shelf *f, const char *value)
+{
+    static const struct actor who = { .principal = STR("root") };
+    CLEANUP(json_freep) json_t *properties = json_pack("{s:s}", GUARD_PROPERTY, value);
+    struct catalog_change c = { .properties = properties };
+    struct catalog_info info;
+
+    CHECK_OK(catalog_get(&f->store, STR("lake"), f->arena, &info));
+    c.version = info.version;
+    CHECK_OK(catalog_update(&f->store, STR("lake"), &c, &who, f->arena, &info));
+}
+
+TEST(a_guard_that_is_not_what_its_catalog_says_is_found)
+{
+    struct row_change row = { .space = SPACE_SYSTEM, .key = STR("guarded/lake") };
+    struct rows *view;
+    struct shelf f;
+    struct seen seen;
+
+    shelf_open(&f, "data");
+    guard(&f, "true");
+    CHECK_U64(check(&f, false, &seen).findings, 0);
+    CHECK_OK(view_open(f.store.meta, &view));
+    CHECK_OK(rows_get(view, row.space, row.key, &row.value));
+    const struct str kept = arena_str(f.arena, row.value);
+    view_close(view);
+    row.value = STR_NONE;
+    CHECK_OK(meta_run(f.store.meta, change, &row));
+    CHECK_U64(check(&f, false, &seen).findings, 1);
+    CHECK(strstr(seen.text, "CATALOGS: its live files are not guarded") != NULL);
+    guard(&f, "false");
+    CHECK_U64(check(&f, false, &seen).findings, 0);
+    row.value = kept;
+    CHECK_OK(meta_run(f.store.meta, change, &row));
+    CHECK(check(&f, false, &seen).findings == 1 && strstr(seen.text, "does not say so") != NULL);
+    shelf_close(&f);
 }
 
 TEST(a_row_of_an_unknown_form_is_found)

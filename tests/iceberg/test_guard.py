@@ -1,5 +1,6 @@
 """The live-file guard: in a catalog with firn.guard-live-files=true, S3 clients do not take away what a table needs; PyIceberg writes, S3 clients delete and overwrite."""
 import concurrent.futures
+import threading
 import uuid
 
 import pytest
@@ -166,6 +167,37 @@ def test_writers_clean_up_behind_themselves(client, tables):
         assert not is_there(client, aborted)
     kept = [o["Key"] for o in client.list_objects_v2(Bucket="lakehouse", Prefix=place(table.location())["Key"] + "/metadata/")["Contents"]]
     assert len([key for key in kept if key.endswith(".metadata.json")]) == 3
+
+
+def test_what_was_committed_stays_while_others_commit_and_expire(guarded, tables):
+    """Writers append and expire; deleters go for everything that they ever saw committed. Only what is not needed any more goes."""
+    table, seen, over = tables(), set(), threading.Event()
+    name = ".".join(table.name())
+
+    def delete():
+        client, codes = guarded.boto(), set()
+        while not over.is_set():
+            keys = sorted(seen)
+            for i in range(0, len(keys), 1000):
+                answer = client.delete_objects(Bucket="lakehouse", Delete={"Objects": [{"Key": key} for key in keys[i:i + 1000]], "Quiet": True})
+                codes |= {(e["Code"], name in e["Message"]) for e in answer.get("Errors", [])}
+        return codes
+
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        deleters = [pool.submit(delete) for _ in range(2)]
+        try:
+            for i in range(12):
+                table.append(rows(i * 10))
+                seen |= {place(url)["Key"] for url in needed_now(table)}
+                if i % 4 == 3:
+                    table = expire_all_but_refs(table)
+        finally:
+            over.set()
+        codes = set().union(*(d.result() for d in deleters))
+    assert ("AccessDenied", True) in codes and codes <= {("AccessDenied", True), ("SlowDown", False)}, codes
+    assert table.refresh().scan().to_arrow().num_rows == 36
+    client = guarded.boto()
+    assert all(is_there(client, url) for url in needed_now(table))
 
 
 def test_the_files_of_a_dropped_table_are_free(client, tables):
