@@ -14,6 +14,7 @@
 #include "catalog/commit/securable.h"
 #include "catalog/refs/refs.h"
 #include "storage/base/limits.h"
+#include "storage/base/metrics.h"
 #include "storage/base/thread.h"
 
 _Static_assert(OBJECT_DOUBT_SIZE > REF_UUID, "a doubt is about a table");
@@ -265,7 +266,10 @@ static struct err settle(struct object_guard *g, struct store *s)
 
     mutex_lock(&settling);
     struct err e = is_settled(s, uuid, &settled);
-    if (e.code == ERR_OK && !settled) e = refs_work_in(s, uuid, NULL);
+    if (e.code == ERR_OK && !settled) {
+        METRIC_ADD(guard_doubts, 1);
+        e = refs_work_in(s, uuid, NULL);
+    }
     mutex_unlock(&settling);
     return e.code == ERR_CONFLICT ? OK : e; /* another took the turn */
 }

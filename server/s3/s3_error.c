@@ -10,6 +10,7 @@
 #include "storage/base/clock.h"
 #include "storage/base/encode.h"
 #include "storage/base/limits.h"
+#include "storage/base/metrics.h"
 
 /* clang-format off */
 static const struct s3_error_row rows[] = {
@@ -190,6 +191,7 @@ void s3_answer_error(struct s3_request *req, struct err e)
     const struct s3_error_row shown = { code, row->status };
     struct buf out;
 
+    if (e.code == ERR_IN_USE) METRIC_ADD(guard_refusals, 1);
     err_ignore(err_keep(e, req->failure, sizeof(req->failure)));
     error_headers(req, e, row->status);
     if (row->status == 304) {

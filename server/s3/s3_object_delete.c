@@ -8,6 +8,7 @@
 #include "server/s3/s3_headers.h"
 #include "server/s3/s3_ops.h"
 #include "storage/base/limits.h"
+#include "storage/base/metrics.h"
 
 /* ---- one ---- */
 
@@ -99,6 +100,7 @@ static void print_items(struct xml *xml, const struct delete_item *items, size_t
     for (size_t i = 0; i < count; i++) {
         const struct err e = items[i].outcome;
         if (e.code == ERR_OK && is_quiet) continue;
+        if (e.code == ERR_IN_USE) METRIC_ADD(guard_refusals, 1);
         xml_open(xml, e.code == ERR_OK ? "Deleted" : "Error");
         xml_text(xml, "Key", items[i].key);
         if (e.code != ERR_OK) {

@@ -4,6 +4,7 @@ import threading
 import uuid
 
 import pytest
+import requests
 from botocore.exceptions import ClientError
 from pyiceberg.catalog.rest import RestCatalog
 
@@ -118,6 +119,24 @@ def test_of_many_keys_each_has_its_own_answer(client, tables):
     assert all(e["Code"] == "AccessDenied" and ".".join(table.name()) in e["Message"] for e in answer["Errors"]), answer["Errors"]
     assert len(answer["Deleted"]) == 251 and not any(is_there(client, url) for url in pending)
     assert table.scan().to_arrow().num_rows == 3
+
+
+def metric(server, name):
+    text = requests.get(server.catalog_url + "/metrics", timeout=30).text
+    return int(next(line.split()[1] for line in text.splitlines() if line.startswith(name + " ")))
+
+
+def test_refusals_are_counted(start_server):
+    server = start_server("--metrics", "on", environment={"FIRN_CATALOGS": "lakehouse"})
+    set_guard(server, "true")
+    catalog = open_catalog(server)
+    catalog.create_namespace("n")
+    table = catalog.create_table("n.t", schema=rows(0).schema)
+    table.append(rows(0))
+    files = kinds(table)
+    refused(table, server.boto().delete_object, **place(files["data"]))
+    server.boto().delete_objects(Bucket="lakehouse", Delete={"Objects": [{"Key": place(files[k])["Key"]} for k in ("list", "manifest")] + [{"Key": "none"}]})
+    assert metric(server, "firn_guard_refusals_total") == 3
 
 
 def test_what_an_expired_snapshot_needed_goes_right_after_the_expiry(client, tables):
