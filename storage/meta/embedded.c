@@ -140,6 +140,7 @@ static struct err replay(struct embedded *m)
     TRY(segments_take(m, &from, &durable));
     TRY(recover(m->segments, &from, durable, m->active, &found));
     memtable_publish(m->active);
+    if (found.end.txn < m->options.number_after) found.end.txn = m->options.number_after;
     m->txn_last = found.end.txn;
     m->batch_at_freeze = from.batch;
     atomic_store(&m->published, found.end.txn);

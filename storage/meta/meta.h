@@ -43,6 +43,8 @@ struct meta_options {
     /* the PostgreSQL engine's (pg_engine.h) */
     const char *store;              /* NULL: the embedded engine. Else a connection string, "postgresql://..." */
     const char *schema;             /* NULL: "firn" */
+    bool must_exist;                /* ERR_NOT_FOUND rather than making a new store in PostgreSQL */
+    uint64_t number_after;          /* numbers of transactions begin above this one, if they have not got there: for rows that came from another engine (both engines) */
     /* the embedded engine's */
     const char *dir;                /* the engine's own directory; made if absent (its parent must exist) */
     uint64_t segment_bytes;         /* 0: 64 MiB. At least 256 KiB. A journal body is at most a quarter of it */

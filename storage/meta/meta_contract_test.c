@@ -14,27 +14,38 @@
 #include "tests/unit/postgresql.h"
 #include "tests/unit/test.h"
 
-struct engine {
-    const char *name;
-    struct err (*open)(const char *dir, const char *schema,
-                       struct meta **ret); /* also opens again what was closed */
-    bool has_memtable;                     /* and a disk of its own */
+/* What a test works on. */
+struct store {
+    const struct engine *engine;
+    const char *dir, *schema;
+    struct meta *meta;
+    uint64_t number_after; /* for the next opening */
 };
 
-static struct err open_embedded(const char *dir, const char *schema, struct meta **ret)
+struct engine {
+    const char *name;
+    struct err (*open)(struct store *s); /* also opens again what was closed */
+    bool has_memtable;                   /* and a disk of its own */
+};
+
+static struct err open_embedded(struct store *s)
 {
     char path[512];
 
-    (void)schema;
-    snprintf(path, sizeof(path), "%s/meta", dir);
-    return meta_open(
-        &(struct meta_options){ .dir = path, .segment_bytes = 256 * KIB, .disk_floor_bytes = MIB }, ret);
+    snprintf(path, sizeof(path), "%s/meta", s->dir);
+    return meta_open(&(struct meta_options){ .dir = path,
+                                             .segment_bytes = 256 * KIB,
+                                             .disk_floor_bytes = MIB,
+                                             .number_after = s->number_after },
+                     &s->meta);
 }
 
-static struct err open_postgresql(const char *dir, const char *schema, struct meta **ret)
+static struct err open_postgresql(struct store *s)
 {
-    (void)dir;
-    return meta_open(&(struct meta_options){ .store = test_postgresql(), .schema = schema }, ret);
+    return meta_open(&(struct meta_options){ .store = test_postgresql(),
+                                             .schema = s->schema,
+                                             .number_after = s->number_after },
+                     &s->meta);
 }
 
 static const struct engine engines[] = {
@@ -42,16 +53,9 @@ static const struct engine engines[] = {
     { "postgresql", open_postgresql, false },
 };
 
-/* What a test works on. */
-struct store {
-    const struct engine *engine;
-    const char *dir, *schema;
-    struct meta *meta;
-};
-
 static void store_open(struct store *s)
 {
-    CHECK_OK(s->engine->open(s->dir, s->schema, &s->meta));
+    CHECK_OK(s->engine->open(s));
 }
 
 static void store_reopen(struct store *s)
@@ -464,6 +468,25 @@ CONTRACT(transactions_are_numbered_and_positions_follow)
     store_reopen(s);
     CHECK_OK(meta_run(s->meta, remember_number, &third));
     CHECK(third > second);
+}
+
+CONTRACT(numbers_begin_above_a_given_one_and_never_go_back_to_it)
+{
+    uint64_t first = 0, second = 0, third = 0;
+
+    CHECK_OK(meta_run(s->meta, remember_number, &first));
+    s->number_after = first + 1000000;
+    store_reopen(s);
+    CHECK_OK(meta_run(s->meta, remember_number, &second));
+    CHECK(second > first + 1000000);
+    CHECK(meta_positions(s->meta).viewed_by_all >= second);
+    store_reopen(s);
+    CHECK_OK(meta_run(s->meta, remember_number, &third));
+    CHECK(third > second);
+    s->number_after = 0;
+    store_reopen(s);
+    CHECK_OK(meta_run(s->meta, remember_number, &first));
+    CHECK(first > third);
 }
 
 struct answer {

@@ -167,7 +167,8 @@ static void session_try(struct pg_engine *m)
         state_set(m, PG_SERVING, OK);
         return;
     }
-    const bool is_final = e.code == ERR_CLOSED || e.code == ERR_UNSUPPORTED || e.code == ERR_INVALID;
+    const bool is_final = e.code == ERR_CLOSED || e.code == ERR_UNSUPPORTED || e.code == ERR_INVALID
+        || e.code == ERR_NOT_FOUND;
     state_set(m, is_final ? PG_REFUSED : PG_CONNECTING, e);
 }
 

@@ -116,6 +116,8 @@ enum pg_state {
 struct pg_engine {
     struct meta meta; /* first */
     char *store, *schema;
+    uint64_t number_after; /* meta_options */
+    bool must_exist;
 
     struct mutex queue_lock; /* guards what follows, up to the blank line */
     struct cond has_work;    /* for the writer */
@@ -174,8 +176,8 @@ enum pg_verdict {
 };
 
 /* ---- pg_migrate.c ---- */
-/* Bring the schema to this version's, or make it. With the lease. ERR_UNSUPPORTED: it is of a later version. */
-struct err pg_migrate(struct pg *pg, const char *schema);
+/* Bring the schema to this version's, or make it. With the lease. ERR_UNSUPPORTED: it is of a later version. ERR_NOT_FOUND: it is not there, and must_exist. */
+struct err pg_migrate(struct pg *pg, const char *schema, bool must_exist);
 
 /* ---- pg_session.c ---- */
 /* Connect, take the lease, migrate, and settle m->doubt, if there is one. ERR_BUSY: another server has the lease. ERR_CLOSED: another had it since: what is in memory here is stale. */

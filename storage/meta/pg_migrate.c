@@ -67,7 +67,7 @@ static const struct step {
 };
 #define STEP_COUNT (sizeof(steps) / sizeof(steps[0]))
 
-static struct err schema_make(struct pg *pg, const char *schema)
+static struct err schema_make(struct pg *pg, const char *schema, bool must_exist)
 {
     const struct str name = str_from_z(schema);
     struct pg_answer *a;
@@ -83,6 +83,8 @@ static struct err schema_make(struct pg *pg, const char *schema)
     const bool is_there = str_is(pg_answer_str(a, 0, 0), "true");
     const bool is_utf8 = str_is(pg_answer_str(a, 0, 1), "UTF8");
     pg_answer_free(a);
+    if (!is_there && must_exist)
+        return err_fail(ERR_NOT_FOUND, "the database has no schema '%s': there is no store in it", schema);
     if (!is_utf8) return FAIL(ERR_UNSUPPORTED, "the database's encoding has to be UTF8");
     (void)snprintf(sql, sizeof(sql), "create schema %s", schema); /* a plain word: pg_open looked */
     if (!is_there) TRY(pg_command(pg, sql));
@@ -156,20 +158,20 @@ static struct err steps_run(struct pg *pg, uint64_t version)
     return OK;
 }
 
-static struct err migrate(struct pg *pg, const char *schema)
+static struct err migrate(struct pg *pg, const char *schema, bool must_exist)
 {
     uint64_t version;
 
-    TRY(schema_make(pg, schema));
+    TRY(schema_make(pg, schema, must_exist));
     TRY(version_get(pg, &version));
     TRY(spaces_make(pg));
     return steps_run(pg, version);
 }
 
-struct err pg_migrate(struct pg *pg, const char *schema)
+struct err pg_migrate(struct pg *pg, const char *schema, bool must_exist)
 {
     TRY(pg_command(pg, "begin"));
-    const struct err e = migrate(pg, schema);
+    const struct err e = migrate(pg, schema, must_exist);
     if (e.code) {
         pg_post(pg, "rollback");
         return e;

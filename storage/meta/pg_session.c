@@ -14,6 +14,7 @@
  *
  * When the lease was another's in between, what this process has in memory (volumes, pins, identities) is of an older time: it must not write any more.
  */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -91,17 +92,19 @@ static struct err lock_take(struct pg_engine *m, struct pg *pg)
 
 static struct err lease_row_take(struct pg_engine *m, struct pg *pg)
 {
-    char host[256] = "", pid[24];
+    char host[256] = "", pid[24], batch[24];
     struct pg_answer *a;
 
     if (gethostname(host, sizeof(host) - 1)) host[0] = 0;
     (void)snprintf(pid, sizeof(pid), "%ld", (long)getpid());
+    (void)snprintf(batch, sizeof(batch), "%" PRIu64, m->number_after / PG_NUMBERS_OF_BATCH);
     const struct str params[] = { str_from_z(m->session.holder), str_from_z(host), str_from_z(pid),
-                                  m->session.was_held ? STR("f") : STR("t") };
-    TRY(ask(pg,
-            "update lease set holder = $1::text, host = $2::text, pid = $3::text::bigint, since = now() "
-            "where holder = $1::text or $4::text = 't' returning batch",
-            params, 4, &a));
+                                  m->session.was_held ? STR("f") : STR("t"), str_from_z(batch) };
+    TRY(ask(
+        pg,
+        "update lease set holder = $1::text, host = $2::text, pid = $3::text::bigint, since = now(), "
+        "batch = greatest(batch, $5::text::bigint) where holder = $1::text or $4::text = 't' returning batch",
+        params, 5, &a));
     const bool is_ours = pg_answer_rows(a) == 1;
     if (is_ours) m->session.batch = get_be64(pg_answer_str(a, 0, 0).data);
     pg_answer_free(a);
@@ -190,7 +193,7 @@ static struct err doubt_settle(struct pg_engine *m, struct pg *pg)
 static struct err take_all(struct pg_engine *m, struct pg *pg)
 {
     TRY(lock_take(m, pg));
-    if (!m->session.was_held) TRY(pg_migrate(pg, m->schema));
+    if (!m->session.was_held) TRY(pg_migrate(pg, m->schema, m->must_exist));
     TRY(lease_row_take(m, pg));
     TRY(backend_learn(m, pg));
     return doubt_settle(m, pg);
