@@ -20,7 +20,8 @@
 
 #include "admin/iam/iam.h"
 #include "admin/store/backup_job.h"
-#include "admin/store/offline.h"
+#include "admin/store/move_mark.h"
+#include "admin/store/place.h"
 #include "catalog/commit/securable.h"
 #include "catalog/maintain/maintain.h"
 #include "catalog/refs/live_guard.h"
@@ -177,18 +178,6 @@ static struct err wait_for_rows(struct server *s)
     return e;
 }
 
-/* One store, one engine: rows that lie in the directory are not to be forgotten for an empty database. */
-static struct err refuse_rows_of_another_engine(struct server *s, const char *rows)
-{
-    struct stat st;
-
-    if (!s->config->store.len || sys_stat(rows, &st).code) return OK;
-    return err_fail(
-        ERR_INVALID,
-        "the rows of this store are in %s, but setting 'store' names PostgreSQL: take it out, or give another data directory",
-        rows);
-}
-
 static struct err open_store(struct server *s)
 {
     const struct config *c = s->config;
@@ -199,8 +188,7 @@ static struct err open_store(struct server *s)
     TRY(make_data_dir(s, data.data));
     const struct str store = arena_str(s->arena, c->store), schema = arena_str(s->arena, c->store_schema);
     if (!store.data || !schema.data) return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
-    TRY(refuse_rows_of_another_engine(s, rows.data));
-    TRY(offline_refuse_incomplete(data.data));
+    TRY(store_place_check(&(struct store_place){ .dir = data.data, .store = store.len ? store.data : NULL }));
     const struct meta_options m = {
         .store = store.len ? store.data : NULL,
         .schema = schema.data,
@@ -212,6 +200,7 @@ static struct err open_store(struct server *s)
     };
     TRY(meta_open(&m, &s->store.meta));
     TRY(wait_for_rows(s));
+    TRY(move_mark_refuse(s->store.meta));
     const struct blob_options b = {
         .dir = volumes.data,
         .meta = s->store.meta,

@@ -10,9 +10,12 @@
 
 #include "admin/store/backup.h"
 #include "admin/store/check.h"
+#include "admin/store/move.h"
 #include "admin/store/offline.h"
 #include "admin/store/restore.h"
+#include "server/config.h"
 #include "storage/base/clock.h"
+#include "storage/base/encode.h"
 #include "storage/base/json.h"
 #include "storage/base/limits.h"
 #include "storage/base/log.h"
@@ -22,8 +25,8 @@ enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 /* What the flags said. Strings are argv's. */
 struct words {
-    const char *data, *to, *from;
-    bool bodies, json, no_check;
+    const char *data, *to, *from, *store, *schema, *config;
+    bool bodies, json, no_check, dry_run;
 };
 
 static const struct flag {
@@ -34,26 +37,31 @@ static const struct flag {
     { "--data", offsetof(struct words, data), true },
     { "--to", offsetof(struct words, to), true },
     { "--from", offsetof(struct words, from), true },
+    { "--store", offsetof(struct words, store), true },
+    { "--store-schema", offsetof(struct words, schema), true },
+    { "--config", offsetof(struct words, config), true },
     { "--no-check", offsetof(struct words, no_check), false },
     { "--bodies", offsetof(struct words, bodies), false },
     { "--json", offsetof(struct words, json), false },
+    { "--dry-run", offsetof(struct words, dry_run), false },
 };
 
 #define FLAG_COUNT (sizeof(flags) / sizeof(flags[0]))
 
 typedef int verb_fn(const struct words *w);
-static verb_fn run_check, run_backup, run_restore;
+static verb_fn run_check, run_backup, run_restore, run_move;
 
 static const struct store_verb {
     const char *name, *flags, *help; /* flags: those that it takes, with blanks around each */
     verb_fn *run;
 } verbs[] = {
-    { "check", " --data --bodies --json ",
-      "check --data DIR [--bodies] [--json]: is the store whole? It must not be running. It is opened as a start would\n"
-      "    (the journal's end is settled first). Rows and the headers of bodies are looked at; --bodies reads every byte too.\n"
+    { "check", " --data --store --store-schema --config --bodies --json ",
+      "check --data DIR [--store postgresql://...] [--store-schema NAME] [--config FILE] [--bodies] [--json]: is the store whole? It must\n"
+      "    not be running. It is opened as a start would (the journal's end is settled first). Rows and the headers of bodies are looked\n"
+      "    at; --bodies reads every byte too. Where the rows are is said as to the server: by flags, FIRN_STORE, or its file.\n"
       "    Ends with 0 when all is well, with 1 when there are findings, one a line.",
       run_check },
-    { "backup", " --data --to ",
+    { "backup", " --data --to --store --store-schema --config ",
       "backup --data DIR --to DIRECTORY: copy the store, verified, to a directory elsewhere (absolute). What is there already from the\n"
       "    backup before and has not changed is kept. The server must not be running; one that runs is asked by: firn backup DIRECTORY.",
       run_backup },
@@ -61,6 +69,13 @@ static const struct store_verb {
       "restore --from DIRECTORY --data DIR [--no-check]: make the data directory DIR of a backup. Every file is verified; then the\n"
       "    store is checked, every byte of it.",
       run_restore },
+    { "move", " --data --to --from --store-schema --config --dry-run --json ",
+      "move --data DIR --to postgresql://... | --from postgresql://... [--store-schema NAME] [--config FILE] [--dry-run] [--json]: move the\n"
+      "    rows of a store, and the small bodies among them, to PostgreSQL or back; the volumes stay in DIR. The server must not be\n"
+      "    running. All is read back and compared before the source is retired: DIR/rows becomes DIR/rows.moved-DATE; a schema is marked\n"
+      "    as moved. One that was cut off leaves the source as it was, and the same command does it again. --dry-run only reads the\n"
+      "    source. A password is better in PGPASSWORD or ~/.pgpass than in the words, which all users of the machine can see.",
+      run_move },
 };
 
 #define VERB_COUNT (sizeof(verbs) / sizeof(verbs[0]))
@@ -98,6 +113,67 @@ static struct err read_words(const struct store_verb *verb, int argc, char **arg
         *(const char **)field = argv[++i];
     }
     if (!ret->data) return err_fail(ERR_INVALID, "store %s needs --data DIR", verb->name);
+    return OK;
+}
+
+/* ---- where the store is ---- */
+
+/* Of the server's variables only those that a verb obeys: a wrong one among the others is the server's to complain of. */
+static bool is_obeyed(const char *variable)
+{
+    static const char *const names[] = { "FIRN_STORE=", "FIRN_STORE_SCHEMA=", "FIRN_SEGMENT_SIZE=",
+                                         "FIRN_DISK_FLOOR=" };
+
+    if (strncmp(variable, "FIRN_", 5) != 0) return true;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strncmp(variable, names[i], strlen(names[i])) == 0) return true;
+    }
+    return false;
+}
+
+static char **obeyed_environment(struct arena *arena)
+{
+    size_t count = 0, kept = 0;
+
+    while (environ[count]) count++;
+    char **out = arena_array(arena, char *, count + 1);
+    for (size_t i = 0; out && i < count; i++) {
+        if (is_obeyed(environ[i])) out[kept++] = environ[i];
+    }
+    if (out) out[kept] = NULL;
+    return out;
+}
+
+/* The server's settings, from where it has them: so a verb looks for the rows where the server does. */
+static struct err load_settings(const struct words *w, struct arena *arena, struct config *ret)
+{
+    const char *argv[8];
+    int argc = 0;
+    const struct {
+        const char *name, *value;
+    } given[] = { { "--data", w->data },
+                  { "--config", w->config },
+                  { "--store", w->store },
+                  { "--store-schema", w->schema } };
+
+    for (size_t i = 0; i < sizeof(given) / sizeof(given[0]); i++) {
+        if (!given[i].value) continue;
+        argv[argc++] = given[i].name;
+        argv[argc++] = given[i].value;
+    }
+    char **environment = obeyed_environment(arena);
+    if (!environment) return no_memory();
+    return config_load(argc, (char **)argv, environment, arena, ret);
+}
+
+static struct err place_of(const struct words *w, struct arena *arena, struct store_place *ret)
+{
+    struct config config;
+
+    TRY(load_settings(w, arena, &config));
+    const char *store = arena_z(arena, config.store), *schema = arena_z(arena, config.store_schema);
+    if (!store || !schema) return no_memory();
+    *ret = (struct store_place){ .dir = w->data, .store = store[0] ? store : NULL, .schema = schema };
     return OK;
 }
 
@@ -165,14 +241,14 @@ static int say_check(const struct check_output *o, const struct check_result *r)
     return r->findings ? EXIT_FAILED : EXIT_DONE;
 }
 
-static int check_directory(const struct words *w)
+static int check_at(const struct words *w, const struct store_place *where)
 {
     CLEANUP(json_freep) json_t *findings = w->json ? json_array() : NULL;
     struct check_output output = { .findings = findings, .is_terminal = isatty(STDERR_FILENO) };
     struct check_result result = { 0 };
     struct offline o;
 
-    struct err e = offline_open(w->data, &o);
+    struct err e = offline_open(where, &o);
     if (e.code) return fail(e);
     const struct check_options options = {
         .store = &o.store,
@@ -190,7 +266,11 @@ static int check_directory(const struct words *w)
 
 static int run_check(const struct words *w)
 {
-    return check_directory(w);
+    CLEANUP(arena_freep) struct arena *arena = arena_new(MIB);
+    struct store_place where;
+    const struct err e = arena ? place_of(w, arena, &where) : no_memory();
+
+    return e.code ? fail(e) : check_at(w, &where);
 }
 
 /* ---- backup and restore ---- */
@@ -207,11 +287,14 @@ static void say_backup(const struct words *w, const struct backup_result *r)
 
 static int run_backup(const struct words *w)
 {
+    CLEANUP(arena_freep) struct arena *arena = arena_new(MIB);
     struct backup_result result;
+    struct store_place where;
     struct offline o;
 
     if (!w->to) return fail(FAIL(ERR_INVALID, "store backup needs --to DIRECTORY"));
-    struct err e = offline_open(w->data, &o);
+    struct err e = arena ? place_of(w, arena, &where) : no_memory();
+    if (!e.code) e = offline_open(&where, &o);
     if (e.code) return fail(e);
     const struct backup_options options = { .store = &o.store, .data_dir = w->data, .to = w->to };
     e = store_backup(&options, &result);
@@ -234,7 +317,120 @@ static int run_restore(const struct words *w)
            (unsigned long long)r.number, made, (unsigned long long)r.files, (unsigned long long)r.bytes);
     printf("It needs the master key of the store: put it to %s.key, or name it by key-file.\n", w->data);
     const struct words whole = { .data = w->data, .bodies = true };
-    return w->no_check ? EXIT_DONE : check_directory(&whole);
+    return w->no_check ? EXIT_DONE : check_at(&whole, &(struct store_place){ .dir = w->data });
+}
+
+/* ---- move ---- */
+
+static void on_move(void *arg, const char *what, uint64_t rows, uint64_t bodies)
+{
+    const bool *is_terminal = arg;
+
+    if (*is_terminal)
+        fprintf(stderr, "\r%s: %llu rows, %llu small bodies ", what, (unsigned long long)rows,
+                (unsigned long long)bodies);
+}
+
+static struct move_space move_total(const struct move_tally *t)
+{
+    struct move_space total = { .name = "all" };
+
+    for (size_t i = 0; i < MOVE_SPACE_COUNT; i++) {
+        total.rows += t->spaces[i].rows;
+        total.row_bytes += t->spaces[i].row_bytes;
+        total.bodies += t->spaces[i].bodies;
+        total.body_bytes += t->spaces[i].body_bytes;
+    }
+    return total;
+}
+
+static void say_space(const struct move_space *s, const char *digest)
+{
+    printf("%-16s %12llu %14llu %12llu %14llu  %.16s\n", s->name, (unsigned long long)s->rows,
+           (unsigned long long)s->row_bytes, (unsigned long long)s->bodies, (unsigned long long)s->body_bytes,
+           digest);
+}
+
+static void say_move_table(const struct words *w, const struct move_result *r)
+{
+    const struct move_space total = move_total(&r->tally);
+    char digest[65];
+
+    if (!r->is_end_only) {
+        printf("%-16s %12s %14s %12s %14s  %s\n", "space", "rows", "bytes", "bodies", "bytes", "sha-256");
+        for (size_t i = 0; i < MOVE_SPACE_COUNT; i++) {
+            const struct move_space *s = &r->tally.spaces[i];
+            hex_z(s->sha256, sizeof(s->sha256), digest);
+            if (s->rows) say_space(s, digest);
+        }
+        say_space(&total, "");
+    }
+    if (w->dry_run) {
+        printf("this is what would be moved; nothing was\n");
+        return;
+    }
+    printf("%s: the rows are in %s now\n",
+           r->is_end_only ? "a move that was cut off was ended" : "moved, read back and equal",
+           w->to ? "PostgreSQL" : w->data);
+    if (w->to)
+        printf("The old ones are in %s: remove them when you no longer want to look back.\n"
+               "Give the server setting 'store' from now on.\n",
+               r->kept);
+    else
+        printf("The schema in PostgreSQL is marked as moved: no server starts on it. Drop it when you like.\n"
+               "Take setting 'store' out.\n");
+}
+
+static void say_move_json(const struct words *w, const struct move_result *r)
+{
+    CLEANUP(json_freep) json_t *all = json_array();
+    char digest[65];
+
+    for (size_t i = 0; i < MOVE_SPACE_COUNT && !r->is_end_only; i++) {
+        const struct move_space *s = &r->tally.spaces[i];
+        hex_z(s->sha256, sizeof(s->sha256), digest);
+        json_array_append_new(all,
+                              json_pack("{s:s, s:I, s:I, s:I, s:I, s:s}", "space", s->name, "rows",
+                                        (json_int_t)s->rows, "bytes", (json_int_t)s->row_bytes, "bodies",
+                                        (json_int_t)s->bodies, "body_bytes", (json_int_t)s->body_bytes,
+                                        "sha256", digest));
+    }
+    CLEANUP(json_freep)
+    json_t *out = json_pack("{s:b, s:b, s:s, s:s, s:O}", "moved", !w->dry_run, "ended", r->is_end_only, "to",
+                            w->to ? "postgresql" : "embedded", "kept", r->kept, "spaces", all);
+    json_dumpf(out, stdout, JSON_COMPACT);
+    putchar('\n');
+}
+
+static int run_move(const struct words *w)
+{
+    CLEANUP(arena_freep) struct arena *arena = arena_new(MIB);
+    bool is_terminal = isatty(STDERR_FILENO);
+    struct move_result result;
+    struct config config;
+
+    if (!w->to == !w->from)
+        return fail(
+            FAIL(ERR_INVALID, "store move needs one of --to postgresql://... and --from postgresql://..."));
+    struct err e = arena ? load_settings(w, arena, &config) : no_memory();
+    if (e.code) return fail(e);
+    const struct move_options o = {
+        .place = { .dir = w->data,
+                   .store = w->to ? w->to : w->from,
+                   .schema = arena_z(arena, config.store_schema) },
+        .is_to_postgresql = w->to != NULL,
+        .is_dry_run = w->dry_run,
+        .segment_bytes = config.segment_size,
+        .disk_floor_bytes = config.disk_floor,
+        .progress = on_move,
+        .arg = &is_terminal,
+    };
+    e = store_move(&o, &result);
+    if (is_terminal) fputc('\n', stderr);
+    if (e.code) return fail(e);
+    if (w->json) say_move_json(w, &result);
+    else say_move_table(w, &result);
+    return EXIT_DONE;
 }
 
 /* ---- the verb ---- */

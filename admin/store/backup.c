@@ -297,6 +297,7 @@ struct err store_backup(const struct backup_options *options, struct backup_resu
     int lock = -1;
 
     if (!arena) return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
+    TRY(meta_copy_check(options->store->meta));
     struct err e = take_directory(&b, &lock);
     if (!e.code) e = run(&b);
     sys_close(lock);

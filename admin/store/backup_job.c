@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "admin/store/offline.h"
+#include "admin/store/place.h"
 #include "storage/base/clock.h"
 #include "storage/base/log.h"
 #include "storage/base/thread.h"

@@ -36,7 +36,7 @@ static void check_clean(const char *dir)
     struct offline o;
     struct check_result r;
 
-    CHECK_OK(offline_open(dir, &o));
+    CHECK_OK(offline_open(&(struct store_place){ .dir = dir }, &o));
     const struct check_options options = {
         .store = &o.store, .volumes_dir = o.volumes, .reads_bodies = true, .found = count
     };
@@ -212,7 +212,7 @@ TEST(whichever_call_of_a_restore_fails_no_store_is_there_or_a_whole_one)
         const struct err e = store_restore(shelf_path("backup"), shelf_path(copy), &r);
         struck = fault_disarm();
         CHECK(struck == (e.code != ERR_OK));
-        const struct err opened = offline_open(shelf_path(copy), &o);
+        const struct err opened = offline_open(&(struct store_place){ .dir = shelf_path(copy) }, &o);
         if (opened.code == ERR_OK) offline_close(&o);
         else CHECK(opened.code == ERR_NOT_FOUND || opened.code == ERR_INVALID);
         if (opened.code == ERR_OK) check_clean(shelf_path(copy));
@@ -244,7 +244,7 @@ TEST(a_backup_that_has_rotted_is_not_restored)
     CHECK_OK(back_up_to(&s, "backup", &b));
     damage("1-0000000001.vol", 5000);
     CHECK_ERR(store_restore(shelf_path("backup"), shelf_path("copy"), &r), ERR_CORRUPT);
-    CHECK_ERR(offline_open(shelf_path("copy"), &o), ERR_INVALID);
+    CHECK_ERR(offline_open(&(struct store_place){ .dir = shelf_path("copy") }, &o), ERR_INVALID);
     shelf_close(&s);
 }
 

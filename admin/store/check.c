@@ -105,7 +105,7 @@ static void found(struct check *c, const struct space_rule *rule, struct str key
 
 static bool is_of_the_check(struct err e)
 {
-    return e.code == ERR_NO_MEMORY || e.code == ERR_BUSY;
+    return e.code == ERR_NO_MEMORY || e.code == ERR_BUSY || e.code == ERR_UNAVAILABLE;
 }
 
 struct err check_has_row(struct check *c, enum space space, struct str key, const char *what)

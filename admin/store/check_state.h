@@ -1,8 +1,8 @@
 /*
  * check_state.h - what the files of the check share. Others use check.h.
  *
- * A row function holds one row against the others: OK, or an error, which the loop in check.c tells as a finding (but for ERR_NO_MEMORY and ERR_BUSY, which end
- * the check: they say nothing of the store).
+ * A row function holds one row against the others: OK, or an error, which the loop in check.c tells as a finding (but for ERR_NO_MEMORY, ERR_BUSY and
+ * ERR_UNAVAILABLE, which end the check: they say nothing of the store).
  */
 #ifndef ADMIN_STORE_CHECK_STATE_H
 #define ADMIN_STORE_CHECK_STATE_H

@@ -7,46 +7,46 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "storage/base/limits.h"
+#include "admin/store/move_mark.h"
 #include "storage/base/sysio.h"
 
-#define OFFLINE_SEGMENT_BYTES (4 * MIB) /* one is made at each opening */
-#define OFFLINE_FLOOR_BYTES (1 * MIB)   /* a full disk is a reason to look, not to refuse */
-
-struct err offline_refuse_incomplete(const char *dir)
+static struct err need_file(const char *dir, const char *name)
 {
     char path[PATH_MAX];
     struct stat st;
 
-    (void)snprintf(path, sizeof(path), "%s/" RESTORE_MARK, dir);
+    (void)snprintf(path, sizeof(path), "%s/%s", dir, name);
     const struct err e = sys_stat(path, &st);
-    if (e.code == ERR_NOT_FOUND) return OK;
-    TRY(e);
-    return err_fail(ERR_INVALID,
-                    "%s holds a restore that was cut off: remove the directory and restore again", dir);
+    return e.code == ERR_NOT_FOUND ? err_fail(ERR_NOT_FOUND, "there is no store in %s", dir) : e;
 }
 
-static struct err find_store(const char *dir)
+struct err offline_open_rows(const struct meta_options *options, struct meta **ret)
 {
-    char path[PATH_MAX];
-    struct stat st;
+    struct meta_status status;
+    struct meta *m;
 
-    if (strlen(dir) > STORE_PATH_MAX) return FAIL(ERR_INVALID, "the path of the directory is too long");
-    (void)snprintf(path, sizeof(path), "%s/rows/rows/data.mdb", dir);
-    const struct err e = sys_stat(path, &st);
-    if (e.code == ERR_NOT_FOUND) return err_fail(ERR_NOT_FOUND, "there is no store in %s", dir);
-    TRY(e);
-    return offline_refuse_incomplete(dir);
+    TRY(meta_open(options, &m));
+    meta_status(m, &status);
+    if (!status.is_open) {
+        meta_close(m);
+        return err_fail(ERR_UNAVAILABLE, "PostgreSQL cannot be used: %s", status.why_not);
+    }
+    *ret = m;
+    return OK;
 }
 
-static struct err open_both(struct offline *o)
+static struct err open_both(const struct store_place *where, struct offline *o)
 {
     const struct meta_options m = {
+        .store = where->store,
+        .schema = where->schema,
+        .is_offline = true,
         .dir = o->rows,
         .segment_bytes = OFFLINE_SEGMENT_BYTES,
         .disk_floor_bytes = OFFLINE_FLOOR_BYTES,
     };
-    TRY(meta_open(&m, &o->store.meta));
+    TRY(offline_open_rows(&m, &o->store.meta));
+    TRY(move_mark_refuse(o->store.meta));
     const struct blob_options b = {
         .dir = o->volumes,
         .meta = o->store.meta,
@@ -56,21 +56,23 @@ static struct err open_both(struct offline *o)
     return blob_open(&b, &o->store.blobs);
 }
 
-struct err offline_open(const char *dir, struct offline *ret)
+struct err offline_open(const struct store_place *where, struct offline *ret)
 {
-    TRY(find_store(dir));
+    TRY(store_place_check(where));
+    TRY(need_file(where->dir, where->store ? "volumes/STORE" : "rows/rows/data.mdb"));
     *ret = (struct offline){ .store = { .part_bytes_min = LIMIT_PART_BYTES_MIN,
                                         .small_body_max = LIMIT_SMALL_BODY } };
-    (void)snprintf(ret->rows, sizeof(ret->rows), "%s/rows", dir);
-    (void)snprintf(ret->volumes, sizeof(ret->volumes), "%s/volumes", dir);
-    const struct err e = open_both(ret);
+    (void)snprintf(ret->rows, sizeof(ret->rows), "%s/rows", where->dir);
+    (void)snprintf(ret->volumes, sizeof(ret->volumes), "%s/volumes", where->dir);
+    const struct err e = open_both(where, ret);
     if (e.code == ERR_OK) return OK;
     char why[512];
     const struct err kept = err_keep(e, why, sizeof(why)); /* closing may use up the ring */
     offline_close(ret);
-    if (kept.code == ERR_BUSY)
-        return err_fail(
-            ERR_BUSY, "%s is in use: a server or another verb has it open (firn backup asks a server)", dir);
+    if (kept.code == ERR_BUSY && !where->store)
+        return err_fail(ERR_BUSY,
+                        "%s is in use: a server or another verb has it open (firn backup asks a server)",
+                        where->dir);
     return err_fail(kept.code, "%s", why);
 }
 

@@ -7,23 +7,24 @@
 #ifndef ADMIN_STORE_OFFLINE_H
 #define ADMIN_STORE_OFFLINE_H
 
+#include "admin/store/place.h"
+#include "storage/base/limits.h"
 #include "storage/object/object.h"
 
-#define STORE_PATH_MAX 3072 /* so that names of files fit behind it */
+#define OFFLINE_SEGMENT_BYTES (4 * MIB) /* one is made at each opening, and almost nothing is written */
+#define OFFLINE_FLOOR_BYTES (1 * MIB)   /* a full disk is a reason to look, not to refuse */
 
 struct offline {
     struct store store;
     char rows[STORE_PATH_MAX + 16], volumes[STORE_PATH_MAX + 16];
 };
 
-/* ERR_NOT_FOUND: there is no store in dir (none is made). ERR_BUSY: a server, or another verb, has it. ERR_INVALID: a restore was cut off (restore.h). On a failure
- * nothing is open. */
-struct err offline_open(const char *dir, struct offline *ret);
+/* ERR_NOT_FOUND: there is no store (none is made). ERR_BUSY: a server, or another verb, has it. ERR_INVALID: it must not be opened there (place.h, move_mark.h). ERR_UNAVAILABLE: PostgreSQL cannot be
+ * reached. On a failure nothing is open. */
+struct err offline_open(const struct store_place *where, struct offline *ret);
 void offline_close(struct offline *o); /* also of one that was not opened, if it is zero */
 
-/* The file in a directory that says: a restore into it has begun and not ended. */
-#define RESTORE_MARK "RESTORE-INCOMPLETE"
-/* ERR_INVALID when it is there, with what to do. For whoever opens a store. */
-struct err offline_refuse_incomplete(const char *dir);
+/* The rows alone, of either engine: as meta_open, but ERR_UNAVAILABLE when PostgreSQL cannot be reached now. */
+struct err offline_open_rows(const struct meta_options *options, struct meta **ret);
 
 #endif

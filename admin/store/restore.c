@@ -12,7 +12,7 @@
 
 #include "admin/store/copy_file.h"
 #include "admin/store/manifest.h"
-#include "admin/store/offline.h"
+#include "admin/store/place.h"
 #include "storage/base/limits.h"
 #include "storage/base/sysio.h"
 #include "storage/base/thread.h"

@@ -2,7 +2,7 @@
  * restore.h - a data directory made of a backup.
  *
  * Every file is held against the manifest's length and checksum while it is copied, so a backup that has rotted is found before anything is served from it. From the first file to the last
- * the directory has the file RESTORE_MARK (offline.h), and no server starts on it.
+ * the directory has the file RESTORE_MARK (place.h), and no server starts on it.
  */
 #ifndef ADMIN_STORE_RESTORE_H
 #define ADMIN_STORE_RESTORE_H

@@ -20,9 +20,14 @@ struct err embedded_copy_rows(struct meta *meta, const char *dir, struct meta_co
     return OK;
 }
 
+struct err meta_copy_check(struct meta *m)
+{
+    if (m->ops->copy_rows) return OK;
+    return FAIL(ERR_UNSUPPORTED, "the rows of this store are in PostgreSQL: back them up there");
+}
+
 struct err meta_copy_rows(struct meta *m, const char *dir, struct meta_copied *ret)
 {
-    if (!m->ops->copy_rows)
-        return FAIL(ERR_UNSUPPORTED, "the rows of this store are in PostgreSQL: back them up there");
+    TRY(meta_copy_check(m));
     return m->ops->copy_rows(m, dir, ret);
 }

@@ -19,8 +19,11 @@ struct meta_copied {
     uint32_t segment_id; /* 0: none at all */
 };
 
+/* ERR_UNSUPPORTED: the rows are not in a directory but in PostgreSQL, which has backups of its own. To be asked before anything is made. */
+struct err meta_copy_check(struct meta *m);
+
 /* Write LMDB to dir/data.mdb, durably; dir is made, and must not have that file. Waits for two checkpoints. Writers are not held up by the copying.
- * ERR_UNSUPPORTED: the rows are not in this directory but in PostgreSQL, which has backups of its own. */
+ * ERR_UNSUPPORTED as above. */
 struct err meta_copy_rows(struct meta *m, const char *dir, struct meta_copied *ret);
 
 #endif

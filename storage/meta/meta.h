@@ -43,7 +43,7 @@ struct meta_options {
     /* the PostgreSQL engine's (pg_engine.h) */
     const char *store;              /* NULL: the embedded engine. Else a connection string, "postgresql://..." */
     const char *schema;             /* NULL: "firn" */
-    bool must_exist;                /* ERR_NOT_FOUND rather than making a new store in PostgreSQL */
+    bool is_offline;                /* an operator's verb, not a server: ERR_NOT_FOUND rather than making a new schema, and a view may be idle for longer than a minute */
     uint64_t number_after;          /* numbers of transactions begin above this one, if they have not got there: for rows that came from another engine (both engines) */
     /* the embedded engine's */
     const char *dir;                /* the engine's own directory; made if absent (its parent must exist) */

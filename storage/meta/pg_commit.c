@@ -148,7 +148,7 @@ static void state_set(struct pg_engine *m, enum pg_state state, struct err e)
     m->refusal = (struct err){ e.code, m->why };
     cond_broadcast(&m->has_state);
     mutex_unlock(&m->queue_lock);
-    if (!is_news) return;
+    if (!is_news || m->is_offline) return; /* a verb says it itself */
     if (state == PG_SERVING)
         LOG_INFO("PostgreSQL holds the rows, and this server its lease", STRF("schema", m->schema));
     else if (state == PG_REFUSED) LOG_ERROR("the store takes no more writes", ERRF(e));

@@ -51,7 +51,7 @@ static struct err open_all(struct pg_engine *m, const struct meta_options *optio
                         "'%s' is no name for a schema: up to %d of a-z, 0-9 and _, no digit first, not pg_",
                         schema, SCHEMA_MAX);
     m->number_after = options->number_after;
-    m->must_exist = options->must_exist;
+    m->is_offline = options->is_offline;
     m->store = strdup(options->store);
     m->schema = strdup(schema);
     if (!m->store || !m->schema) return FAIL(ERR_NO_MEMORY, "no memory to open the store");

@@ -117,7 +117,7 @@ struct pg_engine {
     struct meta meta; /* first */
     char *store, *schema;
     uint64_t number_after; /* meta_options */
-    bool must_exist;
+    bool is_offline;
 
     struct mutex queue_lock; /* guards what follows, up to the blank line */
     struct cond has_work;    /* for the writer */

@@ -363,6 +363,19 @@ TEST(a_schema_is_made_once_and_a_later_one_is_refused)
     CHECK_ERR(meta_open(&(struct meta_options){ .store = store, .schema = schema }, &m), ERR_UNSUPPORTED);
 }
 
+TEST(a_verb_makes_no_schema_where_there_is_none)
+{
+    const char *store = test_postgresql(), *schema = test_schema();
+    const struct meta_options o = { .store = store, .schema = schema, .is_offline = true };
+    struct meta *m;
+
+    CHECK_ERR(meta_open(&o, &m), ERR_NOT_FOUND);
+    CHECK_ERR(meta_open(&o, &m), ERR_NOT_FOUND);
+    meta_close(open_at(store, schema));
+    CHECK_OK(meta_open(&o, &m));
+    meta_close(m);
+}
+
 TEST(strings_that_are_none_are_refused_without_being_told)
 {
     struct meta *m;

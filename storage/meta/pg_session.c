@@ -193,7 +193,7 @@ static struct err doubt_settle(struct pg_engine *m, struct pg *pg)
 static struct err take_all(struct pg_engine *m, struct pg *pg)
 {
     TRY(lock_take(m, pg));
-    if (!m->session.was_held) TRY(pg_migrate(pg, m->schema, m->must_exist));
+    if (!m->session.was_held) TRY(pg_migrate(pg, m->schema, m->is_offline));
     TRY(lease_row_take(m, pg));
     TRY(backend_learn(m, pg));
     return doubt_settle(m, pg);

@@ -82,6 +82,7 @@ static struct err reader_new(struct pg_engine *m, struct pg_view **ret)
     v->engine = m;
     struct err e = pg_reader_init(&v->reader);
     if (!e.code) e = pg_connect(m->store, m->schema, &v->pg);
+    if (!e.code && m->is_offline) e = pg_command(v->pg, "set idle_in_transaction_session_timeout = 0");
     if (e.code) {
         reader_free(v);
         return e;

@@ -186,4 +186,40 @@ def test_a_backup_says_whose_it_is(firn, pg, tmp_path):
     environment = {"FIRN_ROOT_USER": ROOT[0], "FIRN_ROOT_PASSWORD": ROOT[1], "PATH": "/usr/bin:/bin"}
     refused = subprocess.run([BINARY, "backup", "--data", str(s.data), str(tmp_path / "b")], capture_output=True, text=True, timeout=60, env=environment)
     assert refused.returncode != 0 and "in PostgreSQL: back them up there" in refused.stderr
-    assert [f.name for f in (tmp_path / "b").rglob("*") if f.is_file()] == ["LOCK"]  # nothing that could be taken for a backup
+    assert not (tmp_path / "b").exists()
+    assert s.stop() == 0
+    words = [BINARY, "store", "backup", "--data", str(s.data), "--to", str(tmp_path / "b")]
+    refused = subprocess.run([*words, "--store", pg.uri], capture_output=True, text=True, timeout=60, env=environment)
+    assert refused.returncode == 1 and "in PostgreSQL: back them up there" in refused.stderr
+    refused = subprocess.run(words, capture_output=True, text=True, timeout=60, env=environment)
+    assert refused.returncode == 2 and "setting 'store' has to name it" in refused.stderr
+    assert not (tmp_path / "b").exists() and not (s.data / "rows").exists()
+
+
+def test_a_store_is_checked_where_its_rows_are(firn, pg, tmp_path):
+    pg.start()
+    s = firn().start()
+    s.boto().create_bucket(Bucket="bucket")
+    for size in (0, 10, 100000):
+        s.boto().put_object(Bucket="bucket", Key=f"of/{size}", Body=b"x" * size)
+
+    def check(*words, **more):
+        return subprocess.run([BINARY, "store", "check", "--data", str(s.data), *words], capture_output=True, text=True, timeout=120, env={"PATH": "/usr/bin:/bin", **more})
+
+    running = check("--store", pg.uri)
+    assert running.returncode == 1 and "another server holds the store" in running.stderr
+    assert s.stop() == 0
+    (tmp_path / "firn.conf").write_text(f"store = {pg.uri}\n")
+    for found in (check("--store", pg.uri, "--bodies"), check(FIRN_STORE=pg.uri), check("--config", str(tmp_path / "firn.conf"))):
+        assert found.returncode == 0 and found.stdout.startswith("clean: ") and "3 objects" in found.stdout, found.stdout + found.stderr
+    nowhere = check()
+    assert nowhere.returncode == 2 and "has the volumes of a store, but not its rows" in nowhere.stderr
+    none = check("--store", pg.uri, "--store-schema", "none")
+    assert none.returncode == 1 and "no schema 'none'" in none.stderr
+    assert pg.sql("select count(*) from pg_namespace where nspname = 'none'") == "0"
+    pg.sql("delete from firn.rows_bodies; update firn.small_bodies set bytes = 'rot'")
+    found = check("--store", pg.uri, "--bodies")
+    assert found.returncode == 1 and "its body is not there" in found.stdout and "is damaged" in found.stdout
+    pg.stop()
+    away = check("--store", pg.uri)
+    assert away.returncode == 1 and "PostgreSQL cannot be used" in away.stderr

@@ -1,0 +1,50 @@
+/*
+ * place.c - see place.h.
+ *
+ * A start makes rows first and the volumes' file STORE last (storage/volume/store_dir.c), so volumes without rows are never a start that was cut off: their rows are elsewhere, and a new, empty set
+ * of them would be in the way of those.
+ */
+#include "admin/store/place.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "storage/base/sysio.h"
+
+static struct err is_there(const char *dir, const char *name, bool *ret)
+{
+    char path[PATH_MAX];
+    struct stat st;
+
+    (void)snprintf(path, sizeof(path), "%s/%s", dir, name);
+    const struct err e = sys_stat(path, &st);
+    if (e.code && e.code != ERR_NOT_FOUND) return e;
+    *ret = !e.code;
+    return OK;
+}
+
+struct err store_place_check(const struct store_place *where)
+{
+    const char *dir = where->dir;
+    bool has_mark, has_rows, has_volumes;
+
+    if (strlen(dir) > STORE_PATH_MAX) return FAIL(ERR_INVALID, "the path of the directory is too long");
+    TRY(is_there(dir, RESTORE_MARK, &has_mark));
+    TRY(is_there(dir, "rows", &has_rows));
+    TRY(is_there(dir, "volumes/STORE", &has_volumes));
+    if (has_mark)
+        return err_fail(ERR_INVALID,
+                        "%s holds a restore that was cut off: remove the directory and restore again", dir);
+    if (where->store && has_rows)
+        return err_fail(
+            ERR_INVALID,
+            "the rows of this store are in %s/rows, but setting 'store' names PostgreSQL: take it out, move the rows (firn store move), or give another data directory",
+            dir);
+    if (!where->store && !has_rows && has_volumes)
+        return err_fail(
+            ERR_INVALID,
+            "%s has the volumes of a store, but not its rows: if those are in PostgreSQL, setting 'store' has to name it; if a firn store move was cut off, run it again",
+            dir);
+    return OK;
+}
