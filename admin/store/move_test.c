@@ -353,6 +353,25 @@ TEST(numbers_of_transactions_go_on_growing_through_moves)
     }
 }
 
+TEST(space_that_was_freed_before_a_move_is_given_back_after_it)
+{
+    for (int is_to_postgresql = 0; is_to_postgresql < 2; is_to_postgresql++) {
+        const struct road r = shelf_road(is_to_postgresql ? "there" : "and-back");
+        struct offline o;
+        uint64_t bytes = 0;
+
+        CHECK_OK(go_quietly(&r, true));
+        if (!is_to_postgresql) CHECK_OK(go_quietly(&r, false));
+        const struct store_place where = place_at(&r, is_to_postgresql);
+        CHECK_OK(offline_open(&where, &o));
+        CHECK_OK(meta_checkpoint(o.store.meta));
+        CHECK_OK(blob_reclaim(o.store.blobs, &bytes));
+        CHECK(bytes >= SHELF_BIG);
+        offline_close(&o);
+        check_whole(&r, is_to_postgresql);
+    }
+}
+
 /* ---- what is refused ---- */
 
 TEST(a_schema_that_holds_a_store_is_refused_and_left_as_it_is)
