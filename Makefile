@@ -18,7 +18,7 @@ WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wco
 CPPFLAGS := -I. -D_GNU_SOURCE $(shell pkg-config --cflags libxml-2.0 libpq)
 CFLAGS   := -std=gnu17 -g -pthread -ffunction-sections -fdata-sections -fstack-protector-strong $(WARN)
 LDFLAGS  := -pthread -Wl,--gc-sections -Wl,--as-needed -Wl,-z,relro,-z,now
-LIBS     := -lmicrohttpd -llmdb -ljansson -luuid -lxml2 -lcrypto -lcurl -lpthread -lz -lzstd -lsnappy \
+LIBS     := -lmicrohttpd -llmdb -ljansson -luuid -lxml2 -lcrypto -lcurl -lpthread -lz -lbz2 -llzma -lzstd -lsnappy \
             $(if $(wildcard storage/meta/pg.c),-lpq)
 
 ifeq ($(SAN),)

@@ -1,8 +1,8 @@
 /*
  * codec.c - unpacking the blocks of an Avro container file.
  *
- * deflate is a raw stream (RFC 1951), fed as a whole, into a buffer that doubles. Bytes behind its end are passed over: Python's writers leave
- * most of zlib's checksum there.
+ * deflate (a raw stream, RFC 1951), bzip2 and xz are streams, fed as a whole, into a buffer that doubles. Bytes behind the end of one are passed over: Python's
+ * writers leave most of zlib's checksum there. What an xz stream's dictionary may take is limited: it may claim 4 GiB, the highest preset has 64 MiB.
  *
  * snappy says its unpacked length in front, and cannot do better than 64 bytes from three: so a claim is plausible or refused. Behind it stands the
  * CRC-32 of what was packed, big-endian.
@@ -13,6 +13,8 @@
  */
 #include "catalog/avro/codec.h"
 
+#include <bzlib.h>
+#include <lzma.h>
 #include <snappy-c.h>
 #include <stdlib.h>
 #include <zlib.h>
@@ -27,6 +29,7 @@
 #define PLAIN_MIN (64 * KIB) /* and at least this */
 #define SNAPPY_GAIN 22ull    /* 64 bytes from a copy of three, rounded up */
 #define SNAPPY_CRC 4
+#define XZ_MEMORY (80 * MIB) /* the decoder of the highest preset takes 65 */
 
 struct codec {
     const char *name;
@@ -55,26 +58,48 @@ static struct err make_room(struct unpacker *u, size_t packed_len)
     return buf_reserve(plain, size - plain->len) ? OK : codec_no_memory;
 }
 
+/* ---- streams ---- */
+
+/* Decode on into out, which has room bytes: how many there are now, and was that the last? Fewer than room without an end: the input has ended. */
+typedef struct err step_fn(void *state, char *out, size_t room, size_t *ret_len, bool *ret_is_end);
+
+static struct err stream_all(struct unpacker *u, size_t packed_len, step_fn *step)
+{
+    bool is_end = false;
+
+    while (!is_end) {
+        size_t len;
+        TRY(make_room(u, packed_len));
+        const size_t room = u->plain.size - u->plain.len;
+        TRY(step(u->state, u->plain.data + u->plain.len, room, &len, &is_end));
+        u->plain.len += len;
+        if (!is_end && len < room) return err_fail(ERR_CORRUPT, "its %s stream is cut off", u->codec->name);
+    }
+    return OK;
+}
+
+/* A state of that size, zero, if there is none yet. */
+static struct err state_need(struct unpacker *u, size_t size)
+{
+    if (!u->state) u->state = calloc(1, size);
+    return u->state ? OK : codec_no_memory;
+}
+
 /* ---- deflate ---- */
 
-static struct err inflate_all(struct unpacker *u, z_stream *z)
+static struct err inflate_step(void *state, char *out, size_t room, size_t *ret_len, bool *ret_is_end)
 {
-    int status = Z_OK;
+    z_stream *z = state;
 
-    while (status != Z_STREAM_END) {
-        TRY(make_room(u, z->avail_in));
-        const size_t room = u->plain.size - u->plain.len;
-        z->next_out = (Bytef *)u->plain.data + u->plain.len;
-        z->avail_out = (uInt)room;
-        status = inflate(z, Z_NO_FLUSH);
-        u->plain.len += room - z->avail_out;
-        if (status == Z_MEM_ERROR) return codec_no_memory;
-        if (status == Z_BUF_ERROR || (status == Z_OK && z->avail_out))
-            return FAIL(ERR_CORRUPT, "its deflate stream is cut off");
-        if (status != Z_OK && status != Z_STREAM_END)
-            return err_fail(ERR_CORRUPT, "its deflate stream is damaged: %s",
-                            z->msg ? z->msg : "no reason given");
-    }
+    z->next_out = (Bytef *)out;
+    z->avail_out = (uInt)room;
+    const int status = inflate(z, Z_NO_FLUSH);
+    if (status == Z_MEM_ERROR) return codec_no_memory;
+    if (status != Z_OK && status != Z_STREAM_END && status != Z_BUF_ERROR)
+        return err_fail(ERR_CORRUPT, "its deflate stream is damaged: %s",
+                        z->msg ? z->msg : "no reason given");
+    *ret_len = room - z->avail_out;
+    *ret_is_end = status == Z_STREAM_END;
     return OK;
 }
 
@@ -95,12 +120,83 @@ static struct err unpack_deflate(struct unpacker *u, struct str packed)
     }
     z->next_in = (Bytef *)packed.data; /* zlib only reads it */
     z->avail_in = (uInt)packed.len;
-    return inflate_all(u, z);
+    return stream_all(u, packed.len, inflate_step);
 }
 
 static void deflate_done(void *state)
 {
     (void)inflateEnd(state);
+    free(state);
+}
+
+/* ---- bzip2 ---- */
+
+static struct err bzip2_step(void *state, char *out, size_t room, size_t *ret_len, bool *ret_is_end)
+{
+    bz_stream *z = state;
+
+    z->next_out = out;
+    z->avail_out = (unsigned)room;
+    const int status = BZ2_bzDecompress(z);
+    if (status == BZ_MEM_ERROR) return codec_no_memory;
+    if (status != BZ_OK && status != BZ_STREAM_END) return FAIL(ERR_CORRUPT, "its bzip2 stream is damaged");
+    *ret_len = room - z->avail_out;
+    *ret_is_end = status == BZ_STREAM_END;
+    return OK;
+}
+
+/* There is no reset: each block begins anew. Ending one that was not begun does nothing. */
+static struct err unpack_bzip2(struct unpacker *u, struct str packed)
+{
+    TRY(state_need(u, sizeof(bz_stream)));
+    bz_stream *z = u->state;
+    (void)BZ2_bzDecompressEnd(z);
+    if (BZ2_bzDecompressInit(z, 0, 0) != BZ_OK) return codec_no_memory;
+    z->next_in = (char *)packed.data; /* it only reads it */
+    z->avail_in = (unsigned)packed.len;
+    return stream_all(u, packed.len, bzip2_step);
+}
+
+static void bzip2_done(void *state)
+{
+    (void)BZ2_bzDecompressEnd(state);
+    free(state);
+}
+
+/* ---- xz ---- */
+
+static struct err xz_step(void *state, char *out, size_t room, size_t *ret_len, bool *ret_is_end)
+{
+    lzma_stream *z = state;
+
+    z->next_out = (uint8_t *)out;
+    z->avail_out = room;
+    const lzma_ret status = lzma_code(z, LZMA_FINISH);
+    if (status == LZMA_MEM_ERROR) return codec_no_memory;
+    if (status == LZMA_MEMLIMIT_ERROR)
+        return err_fail(ERR_TOO_LARGE, "its xz stream wants more than the %llu MiB allowed to be unpacked",
+                        XZ_MEMORY / MIB);
+    if (status != LZMA_OK && status != LZMA_STREAM_END && status != LZMA_BUF_ERROR)
+        return FAIL(ERR_CORRUPT, "its xz stream is damaged");
+    *ret_len = room - z->avail_out;
+    *ret_is_end = status == LZMA_STREAM_END;
+    return OK;
+}
+
+/* Beginning anew keeps the memory. */
+static struct err unpack_xz(struct unpacker *u, struct str packed)
+{
+    TRY(state_need(u, sizeof(lzma_stream))); /* zeros are LZMA_STREAM_INIT */
+    lzma_stream *z = u->state;
+    if (lzma_stream_decoder(z, XZ_MEMORY, 0) != LZMA_OK) return codec_no_memory;
+    z->next_in = (const uint8_t *)packed.data;
+    z->avail_in = packed.len;
+    return stream_all(u, packed.len, xz_step);
+}
+
+static void xz_done(void *state)
+{
+    lzma_end(state);
     free(state);
 }
 
@@ -169,6 +265,8 @@ static void zstandard_done(void *state)
 static const struct codec codecs[] = {
     { "null", NULL, NULL },
     { "deflate", unpack_deflate, deflate_done },
+    { "bzip2", unpack_bzip2, bzip2_done },
+    { "xz", unpack_xz, xz_done },
     { "snappy", unpack_snappy, NULL },
     { "zstandard", unpack_zstandard, zstandard_done },
 };

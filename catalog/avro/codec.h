@@ -1,5 +1,5 @@
 /*
- * codec.h - unpacking the blocks of an Avro container file: null, deflate, snappy, zstandard.
+ * codec.h - unpacking the blocks of an Avro container file: null, deflate, bzip2, xz, snappy, zstandard.
  *
  * Output grows as bytes come out of the decoder and ends at a ceiling; what a block only claims is not allocated, unless its
  * packed bytes make the claim plausible.
@@ -25,7 +25,7 @@ void unpacker_init(struct unpacker *u, const struct codec *codec, size_t bytes_m
 void unpacker_done(struct unpacker *u);
 
 /* Unpack one block. *ret is valid until the next call, and while packed is. ERR_CORRUPT,
- * ERR_TOO_LARGE (more than bytes_max; deflate: already at it), ERR_NO_MEMORY. */
+ * ERR_TOO_LARGE (more than bytes_max; of streams: already at it; xz: a dictionary too large), ERR_NO_MEMORY. */
 struct err unpack(struct unpacker *u, struct str packed, struct str *ret);
 
 #endif

@@ -5,10 +5,11 @@
 
 #include "tests/unit/test.h"
 
-static const char *const v2_manifests[] = { "manifest-v2-null", "manifest-v2-deflate", "manifest-v2-snappy",
-                                            "manifest-v2-zstandard" };
-static const char *const v2_lists[] = { "list-v2-null", "list-v2-deflate", "list-v2-snappy",
-                                        "list-v2-zstandard" };
+static const char *const v2_manifests[] = { "manifest-v2-null",   "manifest-v2-deflate",
+                                            "manifest-v2-snappy", "manifest-v2-bzip2",
+                                            "manifest-v2-xz",     "manifest-v2-zstandard" };
+static const char *const v2_lists[] = { "list-v2-null",  "list-v2-deflate", "list-v2-snappy",
+                                        "list-v2-bzip2", "list-v2-xz",      "list-v2-zstandard" };
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 

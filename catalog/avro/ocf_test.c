@@ -1,6 +1,8 @@
 /* Container files made by hand: what is wrong in each is refused, and a bomb stops at the limit. */
 #include "catalog/avro/ocf.h"
 
+#include <bzlib.h>
+#include <lzma.h>
 #include <snappy-c.h>
 #include <stdlib.h>
 #include <zlib.h>
@@ -65,46 +67,89 @@ static struct err read_and_free(struct buf *b, uint64_t *ret_plain)
     return e;
 }
 
-/* Zeros, packed with the codec; to be freed. */
-static struct str packed_zeros(const char *codec, size_t len)
+/* Each packs plain into packed, which has room for it, and gives how many bytes that made. */
+static size_t pack_deflate(struct str plain, char *packed, size_t room)
 {
-    size_t packed_len = snappy_max_compressed_length(len) + 65536;
-    char *zeros = calloc(1, len), *packed = malloc(packed_len);
+    z_stream z = { .next_in = (Bytef *)plain.data,
+                   .avail_in = (uInt)plain.len,
+                   .next_out = (Bytef *)packed,
+                   .avail_out = (uInt)room };
 
-    if (str_is(STR("deflate"), codec)) {
-        z_stream z = { .next_in = (Bytef *)zeros,
-                       .avail_in = (uInt)len,
-                       .next_out = (Bytef *)packed,
-                       .avail_out = (uInt)packed_len };
-        CHECK(deflateInit2(&z, 1, Z_DEFLATED, -15, 9, Z_DEFAULT_STRATEGY) == Z_OK);
-        CHECK(deflate(&z, Z_FINISH) == Z_STREAM_END);
-        packed_len = z.total_out;
-        (void)deflateEnd(&z);
-    } else if (str_is(STR("zstandard"), codec)) {
-        packed_len = ZSTD_compress(packed, packed_len, zeros, len, 1);
-    } else {
-        CHECK(snappy_compress(zeros, len, packed, &packed_len) == SNAPPY_OK);
-        const uint32_t crc = __builtin_bswap32((uint32_t)crc32(0, (const Bytef *)zeros, (uInt)len));
-        memcpy(packed + packed_len, &crc, 4);
-        packed_len += 4;
-    }
+    CHECK(deflateInit2(&z, 1, Z_DEFLATED, -15, 9, Z_DEFAULT_STRATEGY) == Z_OK);
+    CHECK(deflate(&z, Z_FINISH) == Z_STREAM_END);
+    (void)deflateEnd(&z);
+    return z.total_out;
+}
+
+static size_t pack_bzip2(struct str plain, char *packed, size_t room)
+{
+    unsigned len = (unsigned)room;
+
+    CHECK(BZ2_bzBuffToBuffCompress(packed, &len, (char *)plain.data, (unsigned)plain.len, 9, 0, 0) == BZ_OK);
+    return len;
+}
+
+static size_t pack_xz(struct str plain, char *packed, size_t room)
+{
+    lzma_stream z = LZMA_STREAM_INIT;
+
+    CHECK(lzma_easy_encoder(&z, 0, LZMA_CHECK_CRC64) == LZMA_OK);
+    z.next_in = (const uint8_t *)plain.data;
+    z.avail_in = plain.len;
+    z.next_out = (uint8_t *)packed;
+    z.avail_out = room;
+    CHECK(lzma_code(&z, LZMA_FINISH) == LZMA_STREAM_END);
+    lzma_end(&z);
+    return room - z.avail_out;
+}
+
+static size_t pack_snappy(struct str plain, char *packed, size_t room)
+{
+    size_t len = room;
+
+    CHECK(snappy_compress(plain.data, plain.len, packed, &len) == SNAPPY_OK);
+    const uint32_t crc = __builtin_bswap32((uint32_t)crc32(0, (const Bytef *)plain.data, (uInt)plain.len));
+    memcpy(packed + len, &crc, 4);
+    return len + 4;
+}
+
+static size_t pack_zstandard(struct str plain, char *packed, size_t room)
+{
+    return ZSTD_compress(packed, room, plain.data, plain.len, 1);
+}
+
+static const struct packing {
+    const char *codec;
+    size_t (*pack)(struct str plain, char *packed, size_t room);
+} packings[] = {
+    { "deflate", pack_deflate }, { "bzip2", pack_bzip2 },         { "xz", pack_xz },
+    { "snappy", pack_snappy },   { "zstandard", pack_zstandard },
+};
+
+#define PACKINGS (sizeof(packings) / sizeof(packings[0]))
+
+/* To be freed. */
+static struct str packed_zeros(const struct packing *with, size_t len)
+{
+    const size_t room = snappy_max_compressed_length(len) + 65536;
+    char *zeros = calloc(1, len), *packed = malloc(room);
+    const size_t packed_len = with->pack(str_of(zeros, len), packed, room);
+
     free(zeros);
     return str_of(packed, packed_len);
 }
 
-static const char *const packing[] = { "deflate", "snappy", "zstandard" };
-
 TEST(a_bomb_stops_at_the_limit_in_every_codec)
 {
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < PACKINGS; i++) {
         struct buf b;
         uint64_t plain = 0;
-        struct str packed = packed_zeros(packing[i], BOMB_BYTES);
-        put_file(&b, packing[i], packed);
+        struct str packed = packed_zeros(&packings[i], BOMB_BYTES);
+        put_file(&b, packings[i].codec, packed);
         free((void *)packed.data);
         CHECK_ERR(read_and_free(&b, &plain), ERR_TOO_LARGE);
-        packed = packed_zeros(packing[i], 9 * MIB);
-        put_file(&b, packing[i], packed);
+        packed = packed_zeros(&packings[i], 9 * MIB);
+        put_file(&b, packings[i].codec, packed);
         free((void *)packed.data);
         CHECK_OK(read_and_free(&b, &plain));
         CHECK_U64(plain, 9 * MIB);
@@ -113,7 +158,8 @@ TEST(a_bomb_stops_at_the_limit_in_every_codec)
 
 TEST(many_blocks_that_unpack_well_stop_at_the_limit_of_the_file)
 {
-    const struct str packed = packed_zeros("zstandard", LIMIT_AVRO_BLOCK);
+    const struct str packed = packed_zeros(&(struct packing){ "zstandard", pack_zstandard },
+                                           LIMIT_AVRO_BLOCK);
     struct buf b;
     uint64_t plain;
 
@@ -129,22 +175,61 @@ TEST(many_blocks_that_unpack_well_stop_at_the_limit_of_the_file)
 
 TEST(damage_in_packed_bytes_is_refused)
 {
-    for (size_t i = 0; i < 3; i++) {
-        const struct str packed = packed_zeros(packing[i], 1000);
+    for (size_t i = 0; i < PACKINGS; i++) {
+        const struct str packed = packed_zeros(&packings[i], 1000);
         for (size_t len = 0; len + 1 < packed.len; len++) {
             struct buf b;
             uint64_t plain;
-            put_file(&b, packing[i], str_slice(packed, 0, len));
-            if (len > 0 || i != 2) CHECK_ERR(read_and_free(&b, &plain), ERR_CORRUPT);
+            put_file(&b, packings[i].codec, str_slice(packed, 0, len));
+            if (len > 0 || packings[i].pack != pack_zstandard)
+                CHECK_ERR(read_and_free(&b, &plain), ERR_CORRUPT);
             else buf_done(&b); /* no frame at all is zstandard for no bytes */
         }
         free((void *)packed.data);
     }
 }
 
+/* Blocks of one file share a decoder: what one left behind, damage too, is not in the way of the next. */
+TEST(each_block_of_a_file_unpacks_alone)
+{
+    for (size_t i = 0; i < PACKINGS; i++) {
+        struct buf b;
+        uint64_t plain = 0;
+
+        put_header(&b, packings[i].codec);
+        for (size_t len = 1; len <= 5 * MIB; len *= 40) {
+            const struct str packed = packed_zeros(&packings[i], len);
+            put_long(&b, 1);
+            put_str(&b, packed);
+            buf_str(&b, SYNC);
+            free((void *)packed.data);
+        }
+        CHECK_OK(read_and_free(&b, &plain));
+        CHECK_U64(plain, 1 + 40 + 1600 + 64000 + 2560000);
+    }
+}
+
+/* Byte 16 of a stream is the size of its dictionary, in the header of the first block; that ends with a checksum. */
+TEST(an_xz_block_that_claims_a_dictionary_of_4_gib_is_refused)
+{
+    const struct str packed = packed_zeros(&(struct packing){ "xz", pack_xz }, 1000);
+    uint8_t *bytes = (uint8_t *)packed.data, *header = bytes + 12;
+    const size_t len = (header[0] + 1u) * 4 - 4;
+    struct buf b;
+    uint64_t plain;
+
+    CHECK(header[2] == 0x21 && header[3] == 1);
+    header[4] = 40;
+    const uint32_t crc = (uint32_t)crc32(0, header, (uInt)len);
+    memcpy(header + len, &crc, 4);
+    put_file(&b, "xz", packed);
+    free(bytes);
+    CHECK_ERR(read_and_free(&b, &plain), ERR_TOO_LARGE);
+}
+
 TEST(a_snappy_block_with_a_wrong_checksum_is_refused)
 {
-    const struct str packed = packed_zeros("snappy", 1000);
+    const struct str packed = packed_zeros(&(struct packing){ "snappy", pack_snappy }, 1000);
     struct buf b;
     uint64_t plain;
 
@@ -182,7 +267,7 @@ TEST(headers_that_are_none_are_refused)
     struct buf b;
     uint64_t plain;
 
-    put_header(&b, "bzip2");
+    put_header(&b, "lz4");
     CHECK_ERR(read_and_free(&b, &plain), ERR_UNSUPPORTED);
     buf_str(&b, STR("PAR1"));
     CHECK_ERR(read_and_free(&b, &plain), ERR_CORRUPT);

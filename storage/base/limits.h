@@ -48,7 +48,7 @@
 
 /* ---- Avro files of clients: catalog/avro ---- */
 #define LIMIT_AVRO_FILE (512 * MIB)  /* writers aim at 8 MiB a manifest (commit.manifest.target-size-bytes) */
-#define LIMIT_AVRO_PLAIN (2 * GIB)   /* a file unpacked: 250 times such a manifest; at 1 GB/s what a bomb may cost is 2 s */
+#define LIMIT_AVRO_PLAIN (2 * GIB)   /* a file unpacked: 250 times such a manifest; at 1 GB/s what a bomb may cost is 2 s, with bzip2 18 s */
 #define LIMIT_AVRO_BLOCK (64 * MIB)  /* packed, and unpacked: Java writes 64 KB, but some writers one block a file */
 #define LIMIT_AVRO_HEADER (16 * MIB) /* the metadata of a file, all keys and values: it has the table's schema, thousands of columns */
 #define LIMIT_AVRO_META 256          /* entries of it; Iceberg has 7 */

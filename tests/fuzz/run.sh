@@ -7,7 +7,7 @@ seconds=${1:-20}
 [ $# -gt 0 ] && shift
 out=build/fuzz
 flags="-std=gnu17 -O1 -g -I. -D_GNU_SOURCE -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined $(pkg-config --cflags libxml-2.0 libpq)"
-libs="-lmicrohttpd -llmdb -ljansson -luuid -lxml2 -lcrypto -lcurl -lpthread -lz -lzstd -lsnappy -lpq"
+libs="-lmicrohttpd -llmdb -ljansson -luuid -lxml2 -lcrypto -lcurl -lpthread -lz -lbz2 -llzma -lzstd -lsnappy -lpq"
 passed=0 failed=0
 mkdir -p "$out"
 

@@ -35,7 +35,7 @@ def manifest(name, version, codec):
     return writer.to_manifest_file()
 
 
-for codec in "null", "deflate", "snappy", "zstandard":
+for codec in "null", "deflate", "bzip2", "snappy", "zstandard":
     made = manifest(f"manifest-v2-{codec}", 2, codec)
     made[0], made[1] = "s3://b/t/metadata/m0.avro", 4321
     with write_manifest_list(2, IO.new_output(str(HERE / f"list-v2-{codec}.avro")), 77, None, 9, codec) as writer:
@@ -44,6 +44,14 @@ made = manifest("manifest-v1", 1, "deflate")
 made[0], made[1] = "s3://b/t/metadata/m0.avro", 4321
 with write_manifest_list(1, IO.new_output(str(HERE / "list-v1.avro")), 77, None, None, "deflate") as writer:
     writer.add_manifests([made])
+
+# PyIceberg writes no xz: the same records as fastavro packs them, an entry a block too.
+for kind in "manifest", "list":
+    with open(HERE / f"{kind}-v2-null.avro", "rb") as plain:
+        reader = fastavro.reader(plain)
+        records, metadata = list(reader), {k: v for k, v in reader.metadata.items() if not k.startswith("avro.")}
+    with open(HERE / f"{kind}-v2-xz.avro", "wb") as out:
+        fastavro.writer(out, reader.writer_schema, records, metadata=metadata, sync_marker=b"0123456789abcdef", codec="xz", sync_interval=1)
 
 LONG = ["long", "null"]
 DV = {"type": "record", "name": "e", "namespace": "x.y", "fields": [
