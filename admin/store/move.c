@@ -33,6 +33,7 @@ struct move {
     struct meta *from, *to;
     struct move_mark mark; /* ours */
     uint64_t number;       /* the source's last transaction */
+    bool is_begun;         /* the target was written to */
     const char *doing;
     struct move_result result;
 };
@@ -45,13 +46,7 @@ static const char *path_in(const struct move *m, const char *name, char out[PATH
 
 static struct err is_there(const struct move *m, const char *name, bool *ret)
 {
-    char path[PATH_MAX];
-    struct stat st;
-    const struct err e = sys_stat(path_in(m, name, path), &st);
-
-    if (e.code && e.code != ERR_NOT_FOUND) return e;
-    *ret = !e.code;
-    return OK;
+    return store_place_has(m->options->place.dir, name, ret);
 }
 
 static struct err rename_in(const struct move *m, const char *from, const char *to)
@@ -177,6 +172,7 @@ static struct err take_target(struct move *m)
 {
     TRY(open_target(m));
     TRY(check_target(m));
+    m->is_begun = true;
     TRY(mark_target(m, MOVE_COPYING));
     return move_clear(m->to);
 }
@@ -389,7 +385,9 @@ struct err store_move(const struct move_options *options, struct move_result *re
     meta_close(m.to);
     meta_close(m.from);
     sys_close(lock);
-    if (kept.code) return err_fail(kept.code, "%s", why);
+    if (kept.code)
+        return err_fail(kept.code,
+                        m.is_begun ? "%s. The move is not done: the same command does it again" : "%s", why);
     *ret = m.result;
     return OK;
 }

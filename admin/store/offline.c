@@ -3,21 +3,17 @@
  */
 #include "admin/store/offline.h"
 
-#include <limits.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "admin/store/move_mark.h"
 #include "storage/base/sysio.h"
 
 static struct err need_file(const char *dir, const char *name)
 {
-    char path[PATH_MAX];
-    struct stat st;
+    bool is_there;
 
-    (void)snprintf(path, sizeof(path), "%s/%s", dir, name);
-    const struct err e = sys_stat(path, &st);
-    return e.code == ERR_NOT_FOUND ? err_fail(ERR_NOT_FOUND, "there is no store in %s", dir) : e;
+    TRY(store_place_has(dir, name, &is_there));
+    return is_there ? OK : err_fail(ERR_NOT_FOUND, "there is no store in %s", dir);
 }
 
 struct err offline_open_rows(const struct meta_options *options, struct meta **ret)

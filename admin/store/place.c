@@ -12,7 +12,7 @@
 
 #include "storage/base/sysio.h"
 
-static struct err is_there(const char *dir, const char *name, bool *ret)
+struct err store_place_has(const char *dir, const char *name, bool *ret)
 {
     char path[PATH_MAX];
     struct stat st;
@@ -30,9 +30,9 @@ struct err store_place_check(const struct store_place *where)
     bool has_mark, has_rows, has_volumes;
 
     if (strlen(dir) > STORE_PATH_MAX) return FAIL(ERR_INVALID, "the path of the directory is too long");
-    TRY(is_there(dir, RESTORE_MARK, &has_mark));
-    TRY(is_there(dir, "rows", &has_rows));
-    TRY(is_there(dir, "volumes/STORE", &has_volumes));
+    TRY(store_place_has(dir, RESTORE_MARK, &has_mark));
+    TRY(store_place_has(dir, "rows", &has_rows));
+    TRY(store_place_has(dir, "volumes/STORE", &has_volumes));
     if (has_mark)
         return err_fail(ERR_INVALID,
                         "%s holds a restore that was cut off: remove the directory and restore again", dir);

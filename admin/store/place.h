@@ -10,6 +10,8 @@
 #ifndef ADMIN_STORE_PLACE_H
 #define ADMIN_STORE_PLACE_H
 
+#include <stdbool.h>
+
 #include "storage/base/err.h"
 
 #define STORE_PATH_MAX 3072 /* so that names of files fit behind it */
@@ -25,5 +27,8 @@ struct store_place {
 /* For whoever opens a store, before anything is made or changed: ERR_INVALID, with what to do, when a restore into the directory was cut off; when it has rows of its own and store names
  * PostgreSQL; when it has volumes but no rows, and store names nothing. A directory that is empty or not there is fine. */
 struct err store_place_check(const struct store_place *where);
+
+/* Is there a file or directory of that name in dir? */
+struct err store_place_has(const char *dir, const char *name, bool *ret);
 
 #endif

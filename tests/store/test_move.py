@@ -275,7 +275,8 @@ def test_a_move_whose_postgresql_is_killed_leaves_the_source_as_it_was(tmp_path,
     move = subprocess.Popen(store.words(way), stderr=subprocess.PIPE, text=True, env=ENVIRONMENT)
     wait_for(lambda: own_postgresql.sql("select count(*) from pg_locks where not granted") != "0", what="the move to wait for the table")
     own_postgresql.kill()
-    assert move.wait(timeout=120) == 1, move.stderr.read()
+    said = move.communicate(timeout=120)[1]
+    assert move.returncode == 1 and "the same command does it again" in said, said
     held.wait(timeout=60)
     own_postgresql.start()
     assert store.check(way == "--from").returncode == 0
