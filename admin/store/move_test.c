@@ -535,7 +535,7 @@ static void sweep(bool is_to_postgresql, arm_fn *arm, disarm_fn *disarm, uint64_
 
 TEST(a_move_to_postgresql_survives_failing_calls)
 {
-    sweep(true, arm_files, fault_disarm, 3);
+    sweep(true, arm_files, fault_disarm, 5);
 }
 
 TEST(a_move_to_postgresql_survives_stops)
@@ -555,12 +555,12 @@ TEST(a_move_to_postgresql_survives_lost_answers)
 
 TEST(a_move_to_a_directory_survives_failing_calls)
 {
-    sweep(false, arm_files, fault_disarm, 13);
+    sweep(false, arm_files, fault_disarm, 29);
 }
 
 TEST(a_move_to_a_directory_survives_stops)
 {
-    sweep(false, arm_stop, fault_disarm, 29);
+    sweep(false, arm_stop, fault_disarm, 53);
 }
 
 TEST(a_move_to_a_directory_survives_lost_connections)
