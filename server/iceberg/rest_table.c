@@ -103,10 +103,13 @@ static void set_etag(struct rest_request *req, const struct table_info *t, bool 
     http_set(req->http, "ETag", etag_of(req, t, is_refs, has_keys ? clock_now_ms() / 1000 : 0));
 }
 
+/* The answer reads rows once more (for keys), which may fail, but the change is made: a client that is told "unavailable" takes it as refused and deletes the files that the table now names. */
 struct err rest_answer_changed(struct rest_request *req, const struct table_info *t)
 {
     set_etag(req, t, false);
-    return rest_answer_table(req, 200, t);
+    const struct err e = rest_answer_table(req, 200, t);
+    if (e.code == ERR_OK) return OK;
+    return err_fail(ERR_OUTCOME_UNKNOWN, "the change was made, but its answer could not be: %s", e.why);
 }
 
 /* ---- load ---- */
