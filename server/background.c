@@ -15,13 +15,28 @@
 
 enum { PAUSE_MS = 1000, SWEEP_MS = 600000 };
 
+enum lane { LANE_SERVER, LANE_STORE, LANE_COUNT };
+
+/* How long a lane sleeps when it has done all. What others changed of identities is known within this time. */
+static const uint64_t pauses_ms[LANE_COUNT] = {
+    [LANE_SERVER] = LIMIT_IDENTITIES_LEASE_MS / 4, [LANE_STORE] = PAUSE_MS
+};
+
+struct lane_thread {
+    struct background *background;
+    enum lane lane;
+    pthread_t thread;
+    bool has_thread;
+};
+
 struct background {
     struct background_options options;
-    struct scrub *scrub; /* the thread's own, as is what follows */
+    struct audit_sweep sweep; /* LANE_STORE's own, as is what follows */
+    uint64_t next_sweep_ms;   /* of the audit log */
+    struct scrub *scrub; /* NULL: this server did not lead since; what another did meanwhile is in rows */
     struct compact *compact;
-    struct audit_sweep sweep;
-    uint64_t next_write_ms, next_sweep_ms; /* of the audit log */
-    pthread_t thread;
+    uint64_t next_write_ms; /* LANE_SERVER's own */
+    struct lane_thread lanes[LANE_COUNT];
     struct mutex lock;
     struct cond stop;
     bool is_stopping; /* guarded by lock */
@@ -59,7 +74,7 @@ static struct err delete_files(struct background *b, bool *ret_more)
     return maintain_delete_step(b->options.maintain, ret_more);
 }
 
-/* Other jobs may have more to do and be called again at once: a flush of refusals each time would be what the log is to spare. */
+/* A flush of refusals more often than this would be what the log is to spare. */
 static struct err write_audit(struct background *b, bool *ret_more)
 {
     *ret_more = false;
@@ -80,6 +95,7 @@ static struct err clear_audit(struct background *b, bool *ret_more)
 
 static struct err read_again(struct background *b, bool *ret_more)
 {
+    if (!b->scrub) TRY(scrub_new(&b->options.scrub, &b->scrub));
     return scrub_step(b->scrub, ret_more);
 }
 
@@ -91,12 +107,18 @@ static struct err empty_segments(struct background *b, bool *ret_more)
 static const struct job {
     const char *name;
     struct err (*step)(struct background *b, bool *ret_more);
+    enum lane lane;
 } jobs[] = {
-    { "clear uploads", clear_uploads },           { "purge tables", purge_tables },
-    { "refresh identities", refresh_identities }, { "know the files of tables", know_files },
-    { "maintain tables", maintain_tables },       { "delete files", delete_files },
-    { "write the audit log", write_audit },       { "clear the audit log", clear_audit },
-    { "read objects again", read_again },         { "empty sparse journal segments", empty_segments },
+    { "refresh identities", refresh_identities, LANE_SERVER },
+    { "write the audit log", write_audit, LANE_SERVER },
+    { "clear uploads", clear_uploads, LANE_STORE },
+    { "purge tables", purge_tables, LANE_STORE },
+    { "know the files of tables", know_files, LANE_STORE },
+    { "maintain tables", maintain_tables, LANE_STORE },
+    { "delete files", delete_files, LANE_STORE },
+    { "clear the audit log", clear_audit, LANE_STORE },
+    { "read objects again", read_again, LANE_STORE },
+    { "empty sparse journal segments", empty_segments, LANE_STORE },
 };
 #define JOB_COUNT (sizeof(jobs) / sizeof(jobs[0]))
 
@@ -108,13 +130,28 @@ static bool is_stopping(struct background *b)
     return stopping;
 }
 
+/* May this lane's work be done here? */
+static bool is_ours(struct background *b, enum lane lane)
+{
+    struct meta_status status;
+
+    if (lane == LANE_SERVER) return true;
+    meta_status(b->options.store->meta, &status);
+    return status.is_leader;
+}
+
 /* Each job once; is there more to do? A job that fails is tried again after the pause. */
-static bool run_jobs(struct background *b)
+static bool run_jobs(struct background *b, enum lane lane)
 {
     bool any_more = false;
 
+    if (!is_ours(b, lane)) {
+        b->scrub = scrub_free(b->scrub);
+        return false;
+    }
     for (size_t i = 0; i < JOB_COUNT && !is_stopping(b); i++) {
         bool more = false;
+        if (jobs[i].lane != lane) continue;
         const struct err e = jobs[i].step(b, &more);
         if (e.code != ERR_OK)
             LOG_WARN("background job failed, it will be tried again", STRF("job", jobs[i].name), ERRF(e));
@@ -123,9 +160,9 @@ static bool run_jobs(struct background *b)
     return any_more;
 }
 
-static void pause_until_next(struct background *b)
+static void pause_until_next(struct background *b, enum lane lane)
 {
-    const uint64_t deadline = clock_mono_ms() + PAUSE_MS;
+    const uint64_t deadline = clock_mono_ms() + pauses_ms[lane];
 
     mutex_lock(&b->lock);
     while (!b->is_stopping && cond_wait_until(&b->stop, &b->lock, deadline)) continue;
@@ -134,32 +171,35 @@ static void pause_until_next(struct background *b)
 
 static void run(void *arg)
 {
-    struct background *b = arg;
+    const struct lane_thread *t = arg;
 
-    while (!is_stopping(b)) {
-        if (!run_jobs(b)) pause_until_next(b);
+    while (!is_stopping(t->background)) {
+        if (!run_jobs(t->background, t->lane)) pause_until_next(t->background, t->lane);
     }
 }
 
-static struct background *background_free(struct background *b)
-{
-    scrub_free(b->scrub);
-    compact_free(b->compact);
-    cond_done(&b->stop);
-    mutex_done(&b->lock);
-    free(b);
-    return NULL;
-}
-
-static struct err open_own(struct background *b)
+static struct err open_compact(struct background *b)
 {
     const struct compact_options o = { .store = b->options.store,
                                        .rate = LIMIT_COMPACT_BYTES,
                                        .look_ms = LIMIT_COMPACT_LOOK_MS,
                                        .spare = LIMIT_COMPACT_SPARE };
 
-    TRY(compact_new(&o, &b->compact));
-    return scrub_new(&b->options.scrub, &b->scrub);
+    return compact_new(&o, &b->compact);
+}
+
+static struct err start_lanes(struct background *b)
+{
+    static const char *const names[LANE_COUNT] = { [LANE_SERVER] = "upkeep", [LANE_STORE] = "background" };
+
+    for (int i = 0; i < LANE_COUNT; i++) {
+        struct lane_thread *t = &b->lanes[i];
+        t->background = b;
+        t->lane = (enum lane)i;
+        TRY(thread_start(names[i], run, t, &t->thread));
+        t->has_thread = true;
+    }
+    return OK;
 }
 
 struct err background_start(const struct background_options *options, struct background **ret)
@@ -170,10 +210,10 @@ struct err background_start(const struct background_options *options, struct bac
     b->options = *options;
     mutex_init(&b->lock, LOCK_SERVER);
     cond_init(&b->stop);
-    struct err e = open_own(b);
-    if (!e.code) e = thread_start("background", run, b, &b->thread);
+    struct err e = open_compact(b);
+    if (!e.code) e = start_lanes(b);
     if (e.code) {
-        background_free(b);
+        background_stop(b);
         return e;
     }
     *ret = b;
@@ -188,7 +228,14 @@ struct background *background_stop(struct background *b)
     b->is_stopping = true;
     cond_broadcast(&b->stop);
     mutex_unlock(&b->lock);
-    thread_join(b->thread);
-    err_ignore(scrub_save(b->scrub)); /* else it reads ten seconds' worth again */
-    return background_free(b);
+    for (int i = 0; i < LANE_COUNT; i++) {
+        if (b->lanes[i].has_thread) thread_join(b->lanes[i].thread);
+    }
+    if (b->scrub) err_ignore(scrub_save(b->scrub)); /* else it reads ten seconds' worth again */
+    scrub_free(b->scrub);
+    compact_free(b->compact);
+    cond_done(&b->stop);
+    mutex_done(&b->lock);
+    free(b);
+    return NULL;
 }

@@ -1,8 +1,9 @@
 /*
  * background.h - what runs beside the requests: a row each with a name and one step.
  *
- * One thread goes through the rows; a step does a bounded piece of work and says whether there is more. With nothing to do it sleeps until a second has passed or the server
- * stops. (Checkpoints and the giving back of space have threads of their own, inside storage.)
+ * A thread goes through the rows of its lane; a step does a bounded piece of work and says whether there is more. With nothing to do it sleeps until its pause is over or the server
+ * stops. There are two lanes: what each server does for itself, which never waits for the other, and what is done for the store. Of servers that share a store, that is done by the one that leads
+ * (meta_status.is_leader). Should two of them do it for a moment, because one does not know yet that it leads no more, nothing is lost: steps are transactions, and idempotent. (Checkpoints and the giving back of space have threads of their own, inside storage.)
  */
 #ifndef SERVER_BACKGROUND_H
 #define SERVER_BACKGROUND_H

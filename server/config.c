@@ -35,6 +35,8 @@ static const struct setting settings[] = {
     { "store", SECRET, FIELD(store), NULL, 0, 0,
       "postgresql://USER:PASSWORD@HOST:PORT/DATABASE: keep rows there, not in the data directory" },
     { "store-schema", TEXT, FIELD(store_schema), "firn", 0, 0, "schema of the rows in PostgreSQL" },
+    { "store-shared", BOOL, FIELD(store_shared), "off", 0, 0,
+      "several servers, all with this, have the rows in PostgreSQL together; bodies of up to 1 MiB, no volumes" },
     { "s3-address", LIST, FIELD(s3_address), "127.0.0.1:8333", 0, 0,
       "HOST:PORT of the S3 API; :0 picks a free port" },
     { "catalog-address", LIST, FIELD(catalog_address), "127.0.0.1:8181", 0, 0,
@@ -454,6 +456,24 @@ static struct err load_all(struct loader *l, int argc, char **argv, char **envir
     return load_flags(l, argc, argv);
 }
 
+/* What all servers that share a store have in common has to be given to each. */
+static struct err check_shared(const struct loader *l, const struct config *c)
+{
+    const char *origin = l->origin[setting_find(STR("store-shared")) - settings];
+
+    if (!c->store_shared) return OK;
+    if (!c->store.len)
+        return err_fail(ERR_INVALID,
+                        "%s: setting 'store-shared' needs setting 'store': the rows have to be in PostgreSQL",
+                        origin);
+    if (!c->root_user.len || !c->root_password.len)
+        return err_fail(
+            ERR_INVALID,
+            "%s: setting 'store-shared' needs 'root-user' and 'root-password', the same on each server",
+            origin);
+    return OK;
+}
+
 struct err config_load(int argc, char **argv, char **environment, struct arena *arena, struct config *ret)
 {
     struct config config = { 0 };
@@ -465,6 +485,7 @@ struct err config_load(int argc, char **argv, char **environment, struct arena *
         && !str_starts(config.store, STR("postgres://")))
         return err_fail(ERR_INVALID, "%s: setting 'store' must begin with postgresql://",
                         l.origin[setting_find(STR("store")) - settings]);
+    TRY(check_shared(&l, &config));
     *ret = config;
     return OK;
 }

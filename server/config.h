@@ -28,6 +28,7 @@ struct config_list {
 struct config {
     struct str data;
     struct str store, store_schema;
+    bool store_shared;
     struct config_list s3_address, catalog_address, status_address;
     struct str root_user, root_password;
     struct str key_file, identities, anonymous_principal;

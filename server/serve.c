@@ -6,7 +6,7 @@
  *
  *   DIR/            the store's directory (made at the first start)
  *   DIR/rows/       journal and LMDB (storage/meta); not with setting store: then PostgreSQL has the rows
- *   DIR/volumes/    bodies (storage/volume)
+ *   DIR/volumes/    bodies (storage/volume); not with setting store-shared
  *   DIR/endpoints.json   where the server listens; written when it is ready, removed at a stop
  *   DIR.key, DIR.root    beside it: master key and root credential (admin/iam)
  */
@@ -96,6 +96,16 @@ static struct err read_store_id(struct server *s)
 static struct err put_store_id(struct txn *txn, void *arg)
 {
     const struct server *s = arg;
+    const struct str mine = str_of(s->store_id, sizeof(s->store_id));
+    struct str value;
+    const struct err e = rows_get(txn_rows(txn), SPACE_SYSTEM, STR("store-id"), &value);
+
+    if (e.code == ERR_OK && str_eq(value, mine)) return OK;
+    if (e.code == ERR_OK)
+        return FAIL(
+            ERR_INVALID,
+            "another server made the store meanwhile: replace this one's master key by a copy of that one's, and start again");
+    if (e.code != ERR_NOT_FOUND) return e;
     return txn_put(txn, SPACE_SYSTEM, STR("store-id"), str_of(s->store_id, sizeof(s->store_id)));
 }
 
@@ -192,6 +202,7 @@ static struct err open_store(struct server *s)
     const struct meta_options m = {
         .store = store.len ? store.data : NULL,
         .schema = schema.data,
+        .is_shared = c->store_shared,
         .dir = rows.data,
         .segment_bytes = c->segment_size,
         .checkpoint_rows_bytes = c->checkpoint_rows,
@@ -202,14 +213,14 @@ static struct err open_store(struct server *s)
     TRY(wait_for_rows(s));
     TRY(move_mark_refuse(s->store.meta));
     const struct blob_options b = {
-        .dir = volumes.data,
+        .dir = c->store_shared ? NULL : volumes.data,
         .meta = s->store.meta,
         .volume_bytes = c->volume_size,
         .disk_floor_bytes = c->disk_floor,
     };
     TRY(blob_open(&b, &s->store.blobs));
     s->store.part_bytes_min = c->part_size_min;
-    s->store.small_body_max = LIMIT_SMALL_BODY;
+    s->store.small_body_max = c->store_shared ? LIMIT_JOURNAL_BODY : LIMIT_SMALL_BODY;
     return read_store_id(s);
 }
 
@@ -234,6 +245,7 @@ static struct err open_identities(struct server *s)
         .anonymous_principal = c->anonymous_principal,
         .is_new_store = s->is_new_store,
         .meta = s->store.meta,
+        .lease_ms = c->store_shared ? LIMIT_IDENTITIES_LEASE_MS : 0,
     };
 
     memcpy(o.store_id, s->store_id, sizeof(o.store_id));

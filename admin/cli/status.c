@@ -62,6 +62,12 @@ struct err verb_status(struct cli *cli)
         { "scrub.objects", "  objects of it", COLUMN_NUMBER },
         { "scrub.bytes", "  bytes of it", COLUMN_SIZE },
         { "scrub.damaged", "damaged objects", COLUMN_NUMBER },
+        { "postgresql.readers", "connections to read", COLUMN_NUMBER },
+        { "postgresql.readers_waiting", "  waited for by", COLUMN_NUMBER },
+        { "postgresql.lost", "  lost", COLUMN_NUMBER },
+        { "postgresql.batches_retried", "flushes retried", COLUMN_NUMBER },
+        { "shared.servers", "servers that share", COLUMN_NUMBER },
+        { "shared.background_on", "  background on", COLUMN_TEXT },
         { NULL, NULL, COLUMN_TEXT },
     };
     CLEANUP(json_freep) json_t *document = NULL;

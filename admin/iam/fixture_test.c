@@ -50,9 +50,9 @@ struct iam *iam_with(const char *identities)
 const struct directory *directory_of(const struct iam *iam)
 {
     if (!arena) arena = arena_new(1 << 20);
-    const struct directory *d = iam_directory(iam, arena);
+    const struct directory *d;
 
-    CHECK(d);
+    CHECK_OK(iam_directory(iam, arena, &d));
     return d;
 }
 

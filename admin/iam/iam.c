@@ -8,6 +8,7 @@
  */
 #include "admin/iam/iam.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 #include "admin/iam/directory.h"
 #include "admin/iam/key_file.h"
 #include "storage/base/buf.h"
+#include "storage/base/clock.h"
 #include "storage/base/digest.h"
 #include "storage/base/ids.h"
 #include "storage/base/log.h"
@@ -30,8 +32,10 @@ struct iam {
     struct str root_user, root_password;
     struct str anonymous_principal;
     struct meta *meta;
-    struct mutex lock;         /* guards: current */
-    struct directory *current; /* the one in force */
+    uint64_t lease_ms;
+    _Atomic uint64_t checked_ms; /* monotonic: at this time current was true */
+    struct mutex lock;           /* guards: current */
+    struct directory *current;   /* the one in force */
 };
 
 static struct err no_memory_for_identities(void)
@@ -205,27 +209,40 @@ static struct err has_changed(struct iam *iam, bool *ret)
 
 struct err iam_reload(struct iam *iam)
 {
+    const uint64_t now = clock_mono_ms();
     struct directory *made;
     bool changed = false;
 
     TRY(has_changed(iam, &changed));
-    if (!changed) return OK;
-    TRY(make_directory(iam, false, &made));
-    install(iam, made);
+    if (changed) {
+        TRY(make_directory(iam, false, &made));
+        install(iam, made);
+    }
+    if (atomic_load(&iam->checked_ms) < now) atomic_store(&iam->checked_ms, now);
     return OK;
 }
 
-const struct directory *iam_directory(const struct iam *iam, struct arena *arena)
+/* Nobody looked for long enough that another server's change may be missing. */
+static bool is_stale(const struct iam *iam)
+{
+    return iam->lease_ms && clock_mono_ms() >= atomic_load(&iam->checked_ms) + iam->lease_ms;
+}
+
+struct err iam_directory(const struct iam *iam, struct arena *arena, const struct directory **ret)
 {
     struct iam *shared = (struct iam *)iam; /* holding is no change that anybody sees */
 
+    if (is_stale(iam)) TRY(iam_reload(shared));
     mutex_lock(&shared->lock);
     struct directory *d = shared->current;
     directory_hold(d);
     mutex_unlock(&shared->lock);
-    if (arena_defer(arena, directory_release, d)) return d;
-    directory_release(d);
-    return NULL;
+    if (!arena_defer(arena, directory_release, d)) {
+        directory_release(d);
+        return no_memory_for_identities();
+    }
+    *ret = d;
+    return OK;
 }
 
 /* ---- opening and closing ---- */
@@ -235,6 +252,7 @@ static struct err open_all(struct iam *iam, const struct iam_options *o, bool *m
     struct directory *first;
 
     iam->meta = o->meta;
+    iam->lease_ms = o->lease_ms;
     iam->anonymous_principal = arena_str(iam->arena, o->anonymous_principal);
     if (!iam->anonymous_principal.data) return no_memory_for_identities();
     TRY(open_master_key(iam, o));

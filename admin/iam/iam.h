@@ -7,7 +7,8 @@
  *
  * All that is known at one moment is a directory: made anew after each change, never changed itself, and held by a request from its first question to its
  * end. So a check takes no lock and reads no row, a request sees one moment, and a change is in force for every request that begins after it was
- * acknowledged.
+ * acknowledged. Of several servers on one store, each looks for the changes of the others (iam_reload, twice a second); one that cannot does not go on with what it knew for
+ * longer than lease_ms, but answers ERR_UNAVAILABLE: so what was revoked anywhere works nowhere after that time.
  *
  * Threads: all functions may be called from any thread.
  */
@@ -63,6 +64,7 @@ struct iam_options {
     bool is_new_store;             /* a missing key is made; else a missing key is ERR_INVALID and none is made */
     uint8_t store_id[16];          /* a key of another store: ERR_INVALID */
     struct meta *meta;             /* the rows of principals, roles and grants; NULL: the configuration alone (tests) */
+    uint64_t lease_ms;             /* 0: only this server changes rows. Else how long what was read is believed: iam_directory looks again, when iam_reload did not meanwhile */
 };
 
 struct iam;
@@ -87,8 +89,8 @@ struct err iam_bootstrap(struct iam *iam);
  * is nobody. Waits. */
 struct err iam_reload(struct iam *iam);
 
-/* What is known now; it is held until the arena is freed or reset. NULL: no memory. */
-const struct directory *iam_directory(const struct iam *iam, struct arena *arena);
+/* What is known now; it is held until the arena is freed or reset. ERR_NO_MEMORY; with a lease also what reading rows may fail with. */
+struct err iam_directory(const struct iam *iam, struct arena *arena, const struct directory **ret);
 
 /* By access key or client id. NULL: unknown. Time does not depend on which key is asked for. */
 const struct principal *directory_find_key(const struct directory *d, struct str access_key, struct secrets *ret);

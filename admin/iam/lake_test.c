@@ -138,7 +138,7 @@ bool lake_may(struct lake *l, const char *principal, enum privilege p, const cha
     CLEANUP(view_closep) struct rows *view = NULL;
     const struct iam_grant g = lake_grant(on, p);
     const struct securable_name name = { .catalog = STR("lake"), .ns = &g.ns, .name = g.name };
-    const struct directory *d = iam_directory(l->iam, l->arena);
+    const struct directory *d = directory_of(l->iam);
     const struct caller caller = caller_of_principal(directory_find_name(d, str_from_z(principal)));
     struct securable_path path;
 

@@ -162,10 +162,10 @@ static struct err check_secret(struct str secret)
 /* Keys of the configuration are in no row. */
 static struct err check_not_configured(const struct iam_call *c, struct str client_id)
 {
-    const struct directory *d = iam_directory(c->iam, c->arena);
+    const struct directory *d;
     struct secrets secrets;
 
-    if (!d) return no_memory();
+    TRY(iam_directory(c->iam, c->arena, &d));
     const struct principal *p = directory_find_key(d, client_id, &secrets);
     if (!p || p->is_stored) return OK;
     return err_fail(ERR_EXISTS, "the client id '%.*s' is taken", STR_ARG(client_id));

@@ -108,9 +108,9 @@ static struct err create_fn(struct txn *txn, void *arg)
 
 static struct err check_name_is_free(const struct iam_call *c, const struct iam_ref *ref)
 {
-    const struct directory *d = iam_directory(c->iam, c->arena);
+    const struct directory *d;
 
-    if (!d) return no_memory();
+    TRY(iam_directory(c->iam, c->arena, &d));
     if (ref->kind != IAM_PRINCIPAL || !directory_find_name(d, ref->name)) return OK;
     return err_fail(ERR_EXISTS, "Principal already exists: %.*s", STR_ARG(ref->name));
 }
@@ -146,9 +146,9 @@ static struct err configured_entity(const struct principal *p, struct arena *are
 static struct err find_configured(const struct iam_call *c, const struct iam_ref *ref,
                                   const struct principal **ret)
 {
-    const struct directory *d = iam_directory(c->iam, c->arena);
+    const struct directory *d;
 
-    if (!d) return no_memory();
+    TRY(iam_directory(c->iam, c->arena, &d));
     *ret = ref->kind == IAM_PRINCIPAL ? directory_find_name(d, ref->name) : NULL;
     if (*ret && (*ret)->is_stored) *ret = NULL;
     return OK;
@@ -181,11 +181,11 @@ static struct err catalog_prefix(const struct iam_call *c, const struct iam_ref 
 /* Those of the configuration, and those of the rows, in one order. */
 static struct err merge_configured(const struct iam_call *c, struct iam_entity **all, size_t *count)
 {
-    const struct directory *d = iam_directory(c->iam, c->arena);
-    struct iam_entity *merged = d ? arena_array(c->arena, struct iam_entity, *count + d->principal_count)
-                                  : NULL;
+    const struct directory *d;
     size_t used = 0, next = 0;
 
+    TRY(iam_directory(c->iam, c->arena, &d));
+    struct iam_entity *merged = arena_array(c->arena, struct iam_entity, *count + d->principal_count);
     if (!merged) return no_memory();
     for (size_t i = 0; i < d->principal_count; i++) {
         if (d->principals[i].is_stored) continue;

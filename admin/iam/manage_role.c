@@ -49,20 +49,24 @@ static struct err assign_fn(struct txn *txn, void *arg)
 }
 
 /* Root has it always (roles_of_configured), and scripts that were exported say so. */
-static bool is_service_admin_of_root(const struct iam_call *c, const struct iam_ref *role,
-                                     const struct iam_ref *to)
+static struct err is_service_admin_of_root(const struct iam_call *c, const struct iam_ref *role,
+                                           const struct iam_ref *to, bool *ret)
 {
-    const struct directory *d = iam_directory(c->iam, c->arena);
-    const struct principal *p = d && to->kind == IAM_PRINCIPAL ? directory_find_name(d, to->name) : NULL;
+    const struct directory *d;
 
-    return p && principal_is_root(p) && role->kind == IAM_PRINCIPAL_ROLE && str_is(role->name, SERVICE_ADMIN);
+    TRY(iam_directory(c->iam, c->arena, &d));
+    const struct principal *p = to->kind == IAM_PRINCIPAL ? directory_find_name(d, to->name) : NULL;
+    *ret = p && principal_is_root(p) && role->kind == IAM_PRINCIPAL_ROLE && str_is(role->name, SERVICE_ADMIN);
+    return OK;
 }
 
 struct err iam_role_assign(const struct iam_call *c, const struct iam_ref *role, const struct iam_ref *to)
 {
     struct plan p = { .c = c, .role = role, .holder = to };
+    bool is_had = false;
 
-    if (is_service_admin_of_root(c, role, to)) return OK;
+    TRY(is_service_admin_of_root(c, role, to, &is_had));
+    if (is_had) return OK;
     TRY(manage_check_stored(c, to));
     return manage_run(c, assign_fn, &p);
 }
@@ -138,12 +142,12 @@ static struct err roles_of_configured(const struct iam_call *c, const struct pri
 struct err iam_roles_of(const struct iam_call *c, const struct iam_ref *holder, struct str catalog,
                         struct iam_entity **ret, size_t *ret_count)
 {
-    const struct directory *d = iam_directory(c->iam, c->arena);
+    const struct directory *d;
     struct manage_query q = { .kind = IAM_PRINCIPAL_ROLE, .keep = is_role_of };
     struct catalog_info info;
     struct manage_row row;
 
-    if (!d) return no_memory();
+    TRY(iam_directory(c->iam, c->arena, &d));
     const struct principal *p = holder->kind == IAM_PRINCIPAL ? directory_find_name(d, holder->name) : NULL;
     if (p && !p->is_stored) return roles_of_configured(c, p, ret, ret_count);
     TRY(find(c, holder, &row));

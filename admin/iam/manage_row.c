@@ -56,9 +56,9 @@ struct err manage_put_changed(struct txn *txn, const struct manage_row *row)
 
 struct err manage_check_stored(const struct iam_call *c, const struct iam_ref *ref)
 {
-    const struct directory *d = iam_directory(c->iam, c->arena);
+    const struct directory *d;
 
-    if (!d) return no_memory();
+    TRY(iam_directory(c->iam, c->arena, &d));
     if (ref->kind != IAM_PRINCIPAL) return OK;
     const struct principal *p = directory_find_name(d, ref->name);
     if (!p || p->is_stored) return OK;

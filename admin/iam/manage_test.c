@@ -11,7 +11,7 @@ static const struct iam_new plain;
 
 static const struct principal *owner_of(struct lake *l, struct str client_id, struct secrets *ret)
 {
-    return directory_find_key(iam_directory(l->iam, l->arena), client_id, ret);
+    return directory_find_key(directory_of(l->iam), client_id, ret);
 }
 
 TEST(a_principal_is_known_when_it_is_made_and_unknown_when_it_is_dropped)
@@ -443,7 +443,8 @@ static void ask(void *arg)
 
     while (!atomic_load(a->is_over)) {
         CLEANUP(arena_freep) struct arena *arena = arena_new(1 << 20);
-        const struct directory *d = iam_directory(a->lake->iam, arena);
+        const struct directory *d;
+        CHECK_OK(iam_directory(a->lake->iam, arena, &d));
         const struct principal *p = directory_find_name(d, STR("alice"));
         const struct caller who = caller_of_principal(p);
         if (p) (void)rights_have(&who, PRIV_TABLE_LIST, &on);

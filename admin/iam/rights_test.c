@@ -55,7 +55,7 @@ TEST(a_privilege_holds_for_all_that_is_below_and_for_nothing_beside)
 
 static struct caller person(struct lake *l, const char *name)
 {
-    const struct directory *d = iam_directory(l->iam, l->arena);
+    const struct directory *d = directory_of(l->iam);
     return caller_of_principal(directory_find_name(d, str_from_z(name)));
 }
 

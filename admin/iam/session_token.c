@@ -262,10 +262,10 @@ static struct err check_times(const json_t *claims)
 static struct err find_subject(const struct iam *iam, const json_t *claims, struct arena *arena,
                                const struct principal **ret)
 {
-    const struct directory *d = iam_directory(iam, arena);
+    const struct directory *d;
     const json_t *epoch = json_object_get(claims, "epoch");
 
-    if (!d) return no_memory();
+    TRY(iam_directory(iam, arena, &d));
     const struct principal *p = directory_find_name(d, json_str(json_object_get(claims, "sub")));
     if (!p) return refused("the token's principal does not exist any more");
     if (!json_is_integer(epoch) || json_integer_value(epoch) != (json_int_t)p->epoch)

@@ -262,9 +262,9 @@ static struct err open_token(const struct vend_key *k, struct str token, struct 
 static struct err find_owner(const struct iam *iam, const struct claim *c, struct arena *arena,
                              const struct principal **ret)
 {
-    const struct directory *d = iam_directory(iam, arena);
+    const struct directory *d;
 
-    if (!d) return no_memory();
+    TRY(iam_directory(iam, arena, &d));
     const struct principal *p = directory_find_name(d, c->principal);
     if (!p || p->epoch != c->epoch) return refused();
     *ret = p;

@@ -21,10 +21,10 @@ static struct err be_anonymous(const struct directory *d, struct caller *ret)
 struct err bearer_verify(const struct iam *iam, struct http_request *req, struct caller *ret)
 {
     const size_t count = http_header_repeats(req, "authorization");
-    const struct directory *d = iam_directory(iam, req->arena);
+    const struct directory *d;
     struct str scheme, scope;
 
-    if (!d) return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
+    TRY(iam_directory(iam, req->arena, &d));
     if (count == 0) return be_anonymous(d, ret);
     if (count > 1) return FAIL(ERR_UNAUTHENTICATED, "two Authorization headers");
     const struct str token = str_trim(str_cut(http_header(req, "authorization"), ' ', &scheme));

@@ -182,11 +182,11 @@ static struct err exchange(const struct iam *iam, const struct form *f, struct a
 static struct err grant(const struct iam *iam, const struct http_request *req, const struct form *f,
                         struct login *ret)
 {
-    const struct directory *d = iam_directory(iam, req->arena);
+    const struct directory *d;
     const struct str type = form_get(f, "grant_type");
     struct credentials c;
 
-    if (!d) return no_memory();
+    TRY(iam_directory(iam, req->arena, &d));
     if (!type.len) return FAIL(ERR_INVALID, "grant_type is missing");
     if (!str_is(type, "client_credentials") && !str_is(type, GRANT_EXCHANGE))
         return FAIL(ERR_BAD_GRANT, "grant_type must be client_credentials or " GRANT_EXCHANGE);

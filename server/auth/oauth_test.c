@@ -260,10 +260,11 @@ TEST(a_vended_key_opens_no_catalog)
     const struct session_scope scope = {
         .prefixes = { STR("wh/t/") }, .prefix_count = 1, .rights = SESSION_READ, .expires_ms = INT64_MAX
     };
+    const struct directory *d;
     struct vended_key key;
     struct caller who;
-    CHECK_OK(vended_issue(options.iam, directory_find_name(iam_directory(options.iam, arena), STR("root")),
-                          &scope, arena, &key));
+    CHECK_OK(iam_directory(options.iam, arena, &d));
+    CHECK_OK(vended_issue(options.iam, directory_find_name(d, STR("root")), &scope, arena, &key));
     CHECK_ERR(bearer(key.session_token, &who), ERR_UNAUTHENTICATED);
     const struct str form = arena_printf(arena, "grant_type=client_credentials&client_id=%s&client_secret=x",
                                          key.access_key.data);

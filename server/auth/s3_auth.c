@@ -76,10 +76,10 @@ static struct err find_token(const struct http_request *req, struct str *ret)
 static struct err find_caller(const struct s3_auth_options *o, const struct http_request *req,
                               struct str access_key, struct caller *ret, struct secrets *ret_secrets)
 {
-    const struct directory *d = iam_directory(o->iam, req->arena);
+    const struct directory *d;
     struct str token;
 
-    if (!d) return no_memory();
+    TRY(iam_directory(o->iam, req->arena, &d));
     TRY(find_token(req, &token));
     if (!token.len) {
         *ret = caller_of_principal(directory_find_key(d, access_key, ret_secrets));
@@ -201,9 +201,9 @@ static struct err verify_v2(const struct s3_auth_options *o, const struct http_r
 static struct err be_anonymous(const struct s3_auth_options *o, const struct http_request *req,
                                struct s3_auth *auth)
 {
-    const struct directory *d = iam_directory(o->iam, req->arena);
+    const struct directory *d;
 
-    if (!d) return no_memory();
+    TRY(iam_directory(o->iam, req->arena, &d));
     TRY(read_plain_payload(req, auth));
     auth->caller = caller_of_principal(directory_anonymous(d));
     auth->caller.is_anonymous = true;

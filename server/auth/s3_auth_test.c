@@ -236,10 +236,11 @@ static struct vended_key vend(void)
                                          .prefix_count = 1,
                                          .rights = SESSION_READ,
                                          .expires_ms = clock_now_ms() + 60000 };
+    const struct directory *d;
     struct vended_key key;
 
-    CHECK_OK(vended_issue(options.iam, directory_find_name(iam_directory(options.iam, arena), STR("root")),
-                          &scope, arena, &key));
+    CHECK_OK(iam_directory(options.iam, arena, &d));
+    CHECK_OK(vended_issue(options.iam, directory_find_name(d, STR("root")), &scope, arena, &key));
     return key;
 }
 

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "admin/iam/access.h"
+#include "server/api/api.h"
 #include "server/auth/bearer.h"
 #include "server/http/op_metrics.h"
 #include "server/manage/backup_edge.h"
@@ -94,6 +95,10 @@ static void answer_status(struct front *f, struct http_request *req)
     struct str body = STR_NONE;
     struct err e = bearer_verify(f->options.iam, req, &caller);
 
+    if (e.code == ERR_UNAVAILABLE || e.code == ERR_BUSY || e.code == ERR_NO_MEMORY) {
+        api_answer_error(req, e); /* who it is cannot be known now */
+        return;
+    }
     if (e.code != ERR_OK) {
         http_set(req, "WWW-Authenticate", STR("Bearer"));
         answer_text(

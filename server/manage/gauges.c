@@ -43,6 +43,11 @@ void gauges_refresh(struct store *s)
     METRIC_SET(lmdb_used_bytes, m.lmdb_bytes_used);
     METRIC_SET(lmdb_map_bytes, m.lmdb_bytes_map);
     METRIC_SET(journal_segments, m.journal_segments);
+    METRIC_SET(postgresql_readers, m.readers);
+    METRIC_SET(postgresql_readers_idle, m.readers_idle);
+    METRIC_SET(postgresql_readers_waiting, m.readers_waiting);
+    METRIC_SET(servers, m.servers);
+    METRIC_SET(background_here, m.is_leader);
     METRIC_SET(volume_count, b.volumes);
     METRIC_SET(volume_live_bytes, b.bytes_live);
     METRIC_SET(volume_disk_bytes, b.bytes_on_disk);

@@ -3,6 +3,8 @@
  */
 #include "server/manage/status.h"
 
+#include <string.h>
+
 #include "storage/base/clock.h"
 #include "storage/base/json.h"
 #include "storage/base/limits.h"
@@ -56,6 +58,23 @@ static json_t *scrub_status(struct store *s, struct arena *arena)
                      "damaged", (json_int_t)r->damaged, "damages", damages_json(r));
 }
 
+/* Of servers that share the store; null for one that has it alone. */
+static json_t *shared_status(const struct meta_status *m)
+{
+    if (!m->is_shared) return json_null();
+    return json_pack("{s:I, s:b, s:s}", "servers", (json_int_t)m->servers, "background_here", m->is_leader,
+                     "background_on", m->leader);
+}
+
+/* Of the connections to PostgreSQL; null when the rows are here. */
+static json_t *connections_status(const struct meta_status *m)
+{
+    if (strcmp(m->engine, "postgresql") != 0) return json_null();
+    return json_pack("{s:I, s:I, s:I, s:I, s:I}", "lost", (json_int_t)m->connections_lost, "batches_retried",
+                     (json_int_t)m->batches_retried, "readers", (json_int_t)m->readers, "readers_idle",
+                     (json_int_t)m->readers_idle, "readers_waiting", (json_int_t)m->readers_waiting);
+}
+
 static json_t *document(struct store *s, struct str data_dir, struct arena *arena)
 {
     struct meta_status m;
@@ -63,14 +82,15 @@ static json_t *document(struct store *s, struct str data_dir, struct arena *aren
 
     meta_status(s->meta, &m);
     blob_status(s->blobs, &b);
-    return json_pack("{s:o, s:b, s:s, s:{s:I, s:I}, s:o, s:{s:I, s:I}, s:{s:b, s:I, s:I, s:I, s:I}, s:o}",
-                     "data", json_of_str(data_dir), "writable", m.is_writable, "why_not",
-                     m.is_writable ? "" : m.why_not, "disk", "free_bytes", (json_int_t)m.disk_free_bytes,
-                     "total_bytes", (json_int_t)m.disk_total_bytes, "rows", rows_status(&m), "journal",
-                     "segments", (json_int_t)m.journal_segments, "bytes", (json_int_t)m.journal_bytes,
-                     "volumes", "writable", b.is_writable, "count", (json_int_t)b.volumes, "live_bytes",
-                     (json_int_t)b.bytes_live, "disk_bytes", (json_int_t)b.bytes_on_disk, "waiting_bytes",
-                     (json_int_t)b.bytes_freed_waiting, "scrub", scrub_status(s, arena));
+    return json_pack(
+        "{s:o, s:b, s:s, s:{s:I, s:I}, s:o, s:{s:I, s:I}, s:{s:b, s:I, s:I, s:I, s:I}, s:o, s:o, s:o}",
+        "data", json_of_str(data_dir), "writable", m.is_writable, "why_not", m.is_writable ? "" : m.why_not,
+        "disk", "free_bytes", (json_int_t)m.disk_free_bytes, "total_bytes", (json_int_t)m.disk_total_bytes,
+        "rows", rows_status(&m), "journal", "segments", (json_int_t)m.journal_segments, "bytes",
+        (json_int_t)m.journal_bytes, "volumes", "writable", b.is_writable, "count", (json_int_t)b.volumes,
+        "live_bytes", (json_int_t)b.bytes_live, "disk_bytes", (json_int_t)b.bytes_on_disk, "waiting_bytes",
+        (json_int_t)b.bytes_freed_waiting, "scrub", scrub_status(s, arena), "shared", shared_status(&m),
+        "postgresql", connections_status(&m));
 }
 
 struct err status_print(struct store *s, struct str data_dir, struct arena *arena, struct str *ret)

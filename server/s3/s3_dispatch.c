@@ -220,9 +220,11 @@ static void log_request(const struct s3_request *req)
 /* Whose key was claimed. An unknown one is not kept: it is any text, perhaps a secret that was put in the wrong place, or the name of somebody else. */
 static struct str claimed_by(const struct s3_request *req)
 {
-    const struct directory *d = iam_directory(req->options->iam, req->arena);
+    const struct directory *d;
     struct secrets secrets;
-    const struct principal *p = d ? directory_find_key(d, req->auth.access_key, &secrets) : NULL;
+    const struct principal *p = iam_directory(req->options->iam, req->arena, &d).code == ERR_OK
+        ? directory_find_key(d, req->auth.access_key, &secrets)
+        : NULL;
 
     return p ? principal_name(p) : STR("-");
 }

@@ -29,12 +29,16 @@
 #define LIMIT_SLICE_ROWS 2000        /* of one LMDB transaction of a checkpoint: more stalls the journal's flushes (design.md 3.1) */
 #define LIMIT_SLICE_BYTES (8 * MIB)  /* the same, for large rows */
 #define LIMIT_SEGMENT_FILES 128      /* descriptors of old journal segments kept open for reading */
+#define LIMIT_IDENTITIES_LEASE_MS 2000 /* how long a server believes what it knows of identities, when others change them too: what is revoked works no longer than that */
 #define LIMIT_PG_ANSWER_MS 35000     /* for an answer of PostgreSQL; its own statement_timeout, 30 s, comes first where it is well */
 #define LIMIT_PG_READERS 32          /* connections for views and bodies: one for each thread that may read at once, of max_connections = 100 */
 #define LIMIT_PG_READER_MS 5000      /* waiting for one of them */
 #define LIMIT_PG_RETRIES 5           /* of a batch that lost against another transaction */
 #define LIMIT_PG_RESOLVE_MS 15000    /* finding out what became of a commit whose connection was lost; callers wait for it */
 #define LIMIT_PG_PROBES 8            /* runs of a transaction that only find out what it reads: the deepest chain of rows (a table commit) has 5 */
+#define LIMIT_PG_IDLE_MS 5000        /* a server that shares and stops within a batch holds up the others for so long: then PostgreSQL ends its session */
+#define LIMIT_PG_LOCK_MS 20000       /* waiting for the batches of other servers: longer than one of them can stop */
+#define LIMIT_PG_SERVER_S 60         /* a server that shares and was not heard of for so long has no views any more: no session of its may be idle longer */
 #define LIMIT_PG_CHUNK 256           /* rows of a scan fetched at once; the first fetch is of 4, since most scans want one or two */
 
 /* ---- emptying sparse segments: storage/object/compact.h ---- */

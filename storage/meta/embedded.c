@@ -307,6 +307,8 @@ static void embedded_status(struct meta *meta, struct meta_status *ret)
     err_ignore(lmdb_usage(m->lmdb, &usage));
     s.engine = "embedded";
     s.is_open = true;
+    s.is_leader = true;
+    s.servers = 1;
     s.is_writable = !atomic_load(&m->is_below_floor);
     if (!s.is_writable)
         (void)err_keep(FAIL(ERR_NO_SPACE, "the disk is almost full"), s.why_not, sizeof(s.why_not));

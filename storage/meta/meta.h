@@ -45,6 +45,7 @@ struct meta_options {
     const char *schema;             /* NULL: "firn" */
     bool is_offline;                /* an operator's verb, not a server: ERR_NOT_FOUND rather than making a new schema, and a view may be idle for longer than a minute */
     uint64_t number_after;          /* numbers of transactions begin above this one, if they have not got there: for rows that came from another engine (both engines) */
+    bool is_shared;                 /* several servers on one database, all with this set. No volumes may be kept beside (blob.h) */
     /* the embedded engine's */
     const char *dir;                /* the engine's own directory; made if absent (its parent must exist) */
     uint64_t segment_bytes;         /* 0: 64 MiB. At least 256 KiB. A journal body is at most a quarter of it */
@@ -55,7 +56,7 @@ struct meta_options {
     bool is_checkpoint_manual;      /* tests: only meta_checkpoint makes one */
 };
 
-/* Open, recover, and be ready to write. With PostgreSQL, OK also when that is not there yet: all fails with ERR_UNAVAILABLE until it is (meta_status.is_open). ERR_BUSY: another process holds it. ERR_CORRUPT: acknowledged data is damaged; `why`
+/* Open, recover, and be ready to write. With PostgreSQL, OK also when that is not there yet: all fails with ERR_UNAVAILABLE until it is (meta_status.is_open). ERR_BUSY: another process holds it (with PostgreSQL: alone, or, unless is_shared, at all). ERR_CORRUPT: acknowledged data is damaged; `why`
  * names file and place, nothing was changed. On success *ret is to be given to meta_close. */
 struct err meta_open(const struct meta_options *options, struct meta **ret);
 
@@ -191,7 +192,7 @@ bool key_after_prefix(struct str prefix, char *out, size_t *ret_len);
 /* ---- state ---- */
 
 /* Numbers of transactions: every one at or below ... is published (seen by views opened now); is in LMDB, synced (PostgreSQL: published is enough); is below all that
- * views open now may miss. What was freed by transaction n may be destroyed when n <= checkpointed and n <= viewed_by_all. */
+ * views open now, on any server, may miss. (Of several servers it is known a second later.) What was freed by transaction n may be destroyed when n <= checkpointed and n <= viewed_by_all. */
 struct meta_positions {
     uint64_t published, checkpointed, viewed_by_all;
 };
@@ -199,6 +200,8 @@ struct meta_positions meta_positions(struct meta *m);
 
 /* Make a checkpoint of all that is published now, and wait for it. ERR_IO... as it failed. */
 struct err meta_checkpoint(struct meta *m);
+
+#define META_WHO_SIZE 320
 
 struct meta_status {
     const char *engine;        /* "embedded", "postgresql" */
@@ -212,6 +215,14 @@ struct meta_status {
     int64_t checkpoint_last_ms; /* wall clock; 0: none since the start */
     uint64_t transactions, batches;
     uint64_t disk_free_bytes, disk_total_bytes;
+    /* of several servers on one database: */
+    bool is_shared;
+    bool is_leader;            /* this server does what one of them alone is to do; true for one that does not share. It may end at any moment */
+    uint32_t servers;          /* that are alive, this one included */
+    char leader[META_WHO_SIZE]; /* "host ..., process ..."; "": not known, or nobody yet */
+    /* of a connection to a database: */
+    uint64_t batches_retried, connections_lost;
+    uint32_t readers, readers_idle, readers_waiting; /* connections for views; those of them without one; threads that wait for one */
 };
 void meta_status(struct meta *m, struct meta_status *ret);
 

@@ -67,15 +67,25 @@ static struct err decide(struct pg_batch *b, struct meta_work *w)
 
 /* ---- fetching ---- */
 
+/* The batch's number, its mark, and its place among the batches of all: pg_session.c, pg_shared.c. */
+static const char number_alone[] =
+    "update lease set batch = batch + 1 where holder = $1::text returning batch, pg_current_xact_id()::text";
+static const char number_shared[] =
+    "with taken as (update lease set batch = batch + 1 where holder = '" PG_SHARED_HOLDER
+    "' returning batch) "
+    "update server set batch = taken.batch from taken where server.holder = $1::text "
+    "returning server.batch, pg_current_xact_id()::text";
+
 static struct err batch_begin(struct pg_batch *b)
 {
     struct pg_engine *m = b->m;
     const struct str holder = str_from_z(m->session.holder);
     const struct pg_query before[] = {
-        { .number = PG_S_BEGIN, .sql = "begin isolation level serializable" },
+        { .number = PG_S_BEGIN,
+          .sql = m->is_shared ? "begin isolation level read committed"
+                              : "begin isolation level serializable" },
         { .number = PG_S_LEASE,
-          .sql =
-              "update lease set batch = batch + 1 where holder = $1::text returning batch, pg_current_xact_id()::text",
+          .sql = m->is_shared ? number_shared : number_alone,
           .params = &holder,
           .count = 1 },
     };
@@ -90,7 +100,7 @@ static struct err batch_begin(struct pg_batch *b)
     pg_answer_free(answers[0]);
     pg_answer_free(answers[1]);
     b->number = b->batch * PG_NUMBERS_OF_BATCH;
-    return is_ours ? OK : FAIL(ERR_CLOSED, "another server has the lease of the store in PostgreSQL");
+    return is_ours ? OK : FAIL(ERR_CLOSED, "another server has the store in PostgreSQL now");
 }
 
 /* Begin, and know what the transactions read. */

@@ -5,7 +5,8 @@
  * transaction that dropped it, and deleted later by the writer (pg_sweep), when no view can see the row that referred to it and nobody has it pinned. The order matters, as for
  * volumes: first the views, then the pins, since a reader pins while its view is open.
  *
- * Pins are counted here, in chains by id: they are few, and they end with the process.
+ * Pins are counted here, in chains by id: they are few, and they end with the process. Servers that share do not know each other's: to them a pin is like a view that stays open, and only the one that leads
+ * clears away.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -85,6 +86,7 @@ void pg_pin(struct meta *meta, struct place p)
         struct pg_pin *pin = calloc(1, sizeof(*pin));
         if (!pin) abort();
         pin->id = p.offset;
+        pin->number = m->view_oldest ? m->view_oldest->number : atomic_load(&m->published);
         *at = pin;
     }
     (*at)->count++;
@@ -111,6 +113,18 @@ static bool is_pinned(struct pg_engine *m, uint64_t id)
     const bool is = *pin_find_locked(m, id) != NULL;
     mutex_unlock(&m->views_lock);
     return is;
+}
+
+uint64_t pg_pinned_since(struct pg_engine *m, uint64_t number)
+{
+    mutex_lock(&m->views_lock);
+    for (size_t i = 0; i < PG_PIN_BUCKETS; i++) {
+        for (const struct pg_pin *pin = m->pins[i]; pin; pin = pin->next) {
+            if (pin->number < number) number = pin->number;
+        }
+    }
+    mutex_unlock(&m->views_lock);
+    return number;
 }
 
 void pg_pins_free(struct pg_engine *m)

@@ -149,7 +149,9 @@ static void state_set(struct pg_engine *m, enum pg_state state, struct err e)
     cond_broadcast(&m->has_state);
     mutex_unlock(&m->queue_lock);
     if (!is_news || m->is_offline) return; /* a verb says it itself */
-    if (state == PG_SERVING)
+    if (state == PG_SERVING && m->is_shared)
+        LOG_INFO("PostgreSQL holds the rows, and this server shares them", STRF("schema", m->schema));
+    else if (state == PG_SERVING)
         LOG_INFO("PostgreSQL holds the rows, and this server its lease", STRF("schema", m->schema));
     else if (state == PG_REFUSED) LOG_ERROR("the store takes no more writes", ERRF(e));
     else LOG_WARN("PostgreSQL cannot be used, it is tried again", ERRF(e));
@@ -162,7 +164,7 @@ static void session_try(struct pg_engine *m)
 
     if (!e.code) {
         if (!atomic_load(&m->published))
-            atomic_store(&m->published, m->session.batch * PG_NUMBERS_OF_BATCH + PG_NUMBERS_OF_BATCH - 1);
+            atomic_store(&m->published, m->session.newest * PG_NUMBERS_OF_BATCH + PG_NUMBERS_OF_BATCH - 1);
         atomic_store(&m->is_open, true);
         state_set(m, PG_SERVING, OK);
         return;
@@ -198,6 +200,18 @@ static void batch_fail(struct pg_batch *b, struct err e)
     answer(&b->works, e);
 }
 
+static void connection_count(struct pg_engine *m)
+{
+    atomic_fetch_add(&m->lost, 1);
+    METRIC_ADD(postgresql_connections_lost, 1);
+}
+
+/* Another server's batch took too long: each of ours alone would wait as long again. */
+static bool was_locked_out(const struct pg_engine *m)
+{
+    return m->session.pg && strcmp(pg_sqlstate(m->session.pg), "55P03") == 0;
+}
+
 /* True: once more. */
 static bool batch_again(struct pg_batch *b, enum pg_verdict verdict, int attempt, struct err *e)
 {
@@ -209,9 +223,12 @@ static bool batch_again(struct pg_batch *b, enum pg_verdict verdict, int attempt
             *e = FAIL(ERR_BUSY, "other transactions in PostgreSQL were in the way each time");
             return false;
         }
+        atomic_fetch_add(&m->retried, 1);
+        METRIC_ADD(postgresql_batches_retried, 1);
         pause_jitter(m, attempt);
         return true;
     case PG_LOST:
+        connection_count(m);
         pg_session_close(m);
         if (attempt >= LIMIT_PG_RETRIES || pg_session_open(m).code) return false;
         return true;
@@ -234,6 +251,7 @@ static void batch_run(struct pg_engine *m)
         if (!batch_again(&b, verdict, attempt, &e)) break;
     }
     if (verdict == PG_IN_DOUBT) {
+        connection_count(m);
         e = doubt_resolve(&b);
         if (!e.code) verdict = PG_COMMITTED;
         if (!m->session.pg) session_lost(m, e);
@@ -246,7 +264,7 @@ static void batch_run(struct pg_engine *m)
         pg_session_close(m);
         state_set(m, PG_REFUSED, e);
         batch_fail(&b, FAIL(ERR_UNAVAILABLE, e.why));
-    } else if (verdict == PG_FAILED && b.works.count > 1) {
+    } else if (verdict == PG_FAILED && b.works.count > 1 && !was_locked_out(m)) {
         m->alone = b.works.count;
         works_put_back(m, &b.works);
     } else {
@@ -276,12 +294,28 @@ static enum wakeup wait_for_work(struct pg_engine *m)
 }
 
 /* Is the session there? So that readiness tells the truth when nothing is written. */
+static struct err session_look(struct pg_engine *m)
+{
+    if (m->is_shared) return pg_shared_beat(m);
+    return pg_run(m->session.pg, &(struct pg_query){ .number = PG_S_LOOK, .sql = "select 1" }, 1, NULL);
+}
+
+/* Who leads clears away behind the others too, of whose drops it is not told. */
+static bool is_sweep_due(const struct pg_engine *m)
+{
+    return m->is_shared ? atomic_load(&m->is_leader) : m->is_sweep_due;
+}
+
 static void look(struct pg_engine *m)
 {
-    struct err e = pg_run(m->session.pg, &(struct pg_query){ .number = PG_S_LOOK, .sql = "select 1" }, 1,
-                          NULL);
+    struct err e = session_look(m);
 
-    if (!e.code && m->is_sweep_due) e = pg_sweep(m, &m->is_sweep_due);
+    if (e.code) {
+        connection_count(m);
+        session_lost(m, e);
+        return;
+    }
+    if (is_sweep_due(m)) e = pg_sweep(m, &m->is_sweep_due);
     if (!e.code) return;
     if (pg_is_lost(m->session.pg)) session_lost(m, e);
     else LOG_WARN("dropped bodies were not cleared away, it is tried again", ERRF(e));

@@ -52,6 +52,7 @@ static struct err open_all(struct pg_engine *m, const struct meta_options *optio
                         schema, SCHEMA_MAX);
     m->number_after = options->number_after;
     m->is_offline = options->is_offline;
+    m->is_shared = options->is_shared;
     m->store = strdup(options->store);
     m->schema = strdup(schema);
     if (!m->store || !m->schema) return FAIL(ERR_NO_MEMORY, "no memory to open the store");
@@ -69,6 +70,7 @@ static void close_all(struct pg_engine *m)
     cond_broadcast(&m->has_work);
     mutex_unlock(&m->queue_lock);
     if (m->has_writer) thread_join(m->writer);
+    if (m->is_shared) pg_shared_leave(m);
     pg_session_close(m);
     pg_batch_done(m);
     pg_views_free(m);
@@ -139,9 +141,20 @@ static void pg_status(struct meta *meta, struct meta_status *ret)
     s.is_writable = m->state == PG_SERVING;
     s.is_stopped = m->state == PG_REFUSED;
     (void)snprintf(s.why_not, sizeof(s.why_not), "%s", s.is_writable ? "" : m->why);
+    s.servers = m->is_shared ? m->servers : 1;
+    (void)snprintf(s.leader, sizeof(s.leader), "%s", m->leader);
     mutex_unlock(&m->queue_lock);
+    mutex_lock(&m->views_lock);
+    s.readers = (uint32_t)m->readers;
+    s.readers_idle = (uint32_t)m->idle_count;
+    s.readers_waiting = (uint32_t)m->waiting;
+    mutex_unlock(&m->views_lock);
+    s.is_shared = m->is_shared;
+    s.is_leader = !m->is_shared || atomic_load(&m->is_leader);
     s.transactions = atomic_load(&m->transactions);
     s.batches = atomic_load(&m->batches);
+    s.batches_retried = atomic_load(&m->retried);
+    s.connections_lost = atomic_load(&m->lost);
     *ret = s;
 }
 

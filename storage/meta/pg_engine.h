@@ -5,6 +5,7 @@
  *   pg_rows.c     rows of one snapshot (pg_rows.h)
  *   pg_migrate.c  schema, tables, views for people
  *   pg_session.c  the writer's session: connecting, the lease, what became of a commit
+ *   pg_shared.c   several servers on one database: the row of each, its heartbeat, which of them leads
  *   pg_commit.c   the queue, answers, whatever happens to a batch: the writer's thread
  *   pg_batch.c    one batch: reading, deciding, writing
  *   pg_view.c     readers: views, and which moments are still looked at
@@ -16,7 +17,10 @@
  *   - who has not the lease cannot write: there is no other connection that does;
  *   - whoever gets the lease knows that every transaction of the one who had it before is over, committed or not. What became of a commit whose connection was
  *     lost is then a fact, to be read (pg_session.c).
- * Transactions are SERIALIZABLE all the same: against others' hands on the tables, and for a deployment with several servers, each with a writer.
+ * Transactions are SERIALIZABLE all the same: against others' hands on the tables.
+ *
+ * Several servers (is_shared) have the lease together, each with a writer; who has it alone excludes them, and they exclude him. Their batches are ordered by the lock on the lease's row, which each takes
+ * with its first statement: see pg_shared.c.
  *
  * Numbers. A batch has a number, kept in the lease's row and raised by each batch in its own transaction: so it is also the mark that the batch was committed. A transaction's number is its
  * batch's, times 256, plus its place in it: growing, never reused, and nothing has to be stored for it.
@@ -46,6 +50,7 @@ enum {
     PG_S_READ_BODY,
     PG_S_SWEEP,
     PG_S_SWEPT,
+    PG_S_BEAT,
 };
 
 #define PG_NUMBERS_OF_BATCH 256
@@ -86,6 +91,7 @@ struct pg_bodies {
 struct pg_pin {
     struct pg_pin *next;
     uint64_t id;
+    uint64_t number; /* the oldest view's when it was pinned: the body may be dropped behind that */
     uint32_t count;
 };
 
@@ -96,7 +102,8 @@ struct pg_session {
     char backend[64];                  /* "pid start" of its process, to end it when it is lost */
     char timeline[16];
     bool was_held;                     /* the lease was ours before */
-    uint64_t batch;                    /* the last that was committed */
+    uint64_t batch;                    /* our last that was committed */
+    uint64_t newest;                   /* anybody's, when the session was opened */
 };
 
 /* A commit whose connection was lost. */
@@ -118,6 +125,7 @@ struct pg_engine {
     char *store, *schema;
     uint64_t number_after; /* meta_options */
     bool is_offline;
+    bool is_shared;
 
     struct mutex queue_lock; /* guards what follows, up to the blank line */
     struct cond has_work;    /* for the writer */
@@ -128,11 +136,14 @@ struct pg_engine {
     uint32_t attempts; /* to connect, since it was last lost */
     struct err refusal;
     char why[PG_WHY_SIZE]; /* not serving */
+    uint32_t servers;      /* that share, and are alive */
+    char leader[META_WHO_SIZE];
 
     struct mutex views_lock; /* guards what follows, up to the blank line */
     struct cond has_idle;    /* for those who wait for a reader */
     struct pg_view *view_oldest, *view_newest, *idle;
     size_t readers; /* idle, open, or being connected */
+    size_t idle_count, waiting;
     struct pg_pin *pins[PG_PIN_BUCKETS];
 
     /* the writer's own */
@@ -149,7 +160,11 @@ struct pg_engine {
 
     /* read by anybody */
     atomic_bool is_open;
-    _Atomic uint64_t published, transactions, batches;
+    _Atomic uint64_t published, transactions, batches, retried, lost;
+    /* shared: */
+    atomic_bool is_leader;
+    _Atomic uint64_t seen_by_all; /* every view of every server, open now or later, sees all up to it */
+    _Atomic uint64_t beat_ms;     /* monotonic: when the row last said that we are alive */
 };
 
 static inline struct pg_engine *pg_engine_of(struct meta *m)
@@ -186,6 +201,19 @@ void pg_session_close(struct pg_engine *m);
 /* What became of the commit in m->doubt, after a lost connection: OK, it is there; ERR_UNAVAILABLE, certainly not; ERR_OUTCOME_UNKNOWN. Tries for LIMIT_PG_RESOLVE_MS. */
 struct err pg_session_resolve(struct pg_engine *m);
 
+struct pg_who {
+    char host[256], pid[24];
+};
+void pg_who(struct pg_who *ret); /* this process, for people */
+
+/* ---- pg_shared.c ---- */
+#define PG_SHARED_HOLDER "shared" /* who has the lease, when several have it */
+/* With the lease: that nobody had it alone meanwhile, our own row, the session's time-outs. ERR_CLOSED as above. */
+struct err pg_shared_enter(struct pg_engine *m, struct pg *pg);
+/* Say that we are alive and which moment is still looked at here, hear it of the others, and lead if nobody does. */
+struct err pg_shared_beat(struct pg_engine *m);
+void pg_shared_leave(struct pg_engine *m); /* for good: nobody has to wait for our row to grow old */
+
 /* ---- pg_commit.c ---- */
 void pg_submit(struct meta *meta, struct meta_work *work);
 void pg_writer_main(void *engine);
@@ -199,7 +227,8 @@ void pg_batch_done(struct pg_engine *m);
 /* ---- pg_view.c ---- */
 struct err pg_view_open(struct meta *meta, struct rows **ret);
 struct err pg_read_body(struct meta *meta, struct place p, void *out);
-uint64_t pg_viewed_by_all(struct pg_engine *m);
+uint64_t pg_viewed_here(struct pg_engine *m);   /* every view of this server sees all up to it */
+uint64_t pg_viewed_by_all(struct pg_engine *m); /* and of the others */
 void pg_views_free(struct pg_engine *m);
 
 /* ---- pg_body.c ---- */
@@ -208,6 +237,7 @@ struct err pg_drop_body(struct txn *txn, struct place p);
 void pg_pin(struct meta *meta, struct place p);
 void pg_unpin(struct meta *meta, struct place p);
 void pg_pins_free(struct pg_engine *m);
+uint64_t pg_pinned_since(struct pg_engine *m, uint64_t number); /* the number of the oldest pin, if that is below */
 /* Delete dropped bodies that nobody can read any more. *ret_more: there may be others now or later. */
 struct err pg_sweep(struct pg_engine *m, bool *ret_more);
 

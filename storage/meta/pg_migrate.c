@@ -2,7 +2,7 @@
  * pg_migrate.c - the schema in PostgreSQL, and how an older one becomes it.
  *
  * Two parts. Tables of rows follow spaces.def: whatever space has no table gets one, at every start, so a new space needs no step. All else is made by the steps below, each once, in order; firn_schema
- * remembers them. Everything is one transaction: a start that is killed half way leaves what was there.
+ * remembers them. Everything is one transaction under a lock: a start that is killed half way leaves what was there.
  *
  * Views are for people with a prompt; the server never reads them. They may be made again by a later step, so nobody should build on `select *`.
  */
@@ -64,6 +64,10 @@ static const struct step {
       "r.row->>'outcome' as outcome, (r.row->>'status')::int as status, coalesce((r.row->>'count')::bigint, 1) as count, "
       "(r.row->>'last-time')::timestamptz as last_time, r.row->>'address' as address, r.row->>'request-id' as request_id, "
       "r.row->'details' as details from rows_audit, lateral readable(value) as r(row)" },
+    /* Servers that share the database, one row each (pg_shared.c). */
+    { 3,
+      "create table if not exists server (holder text primary key, host text not null, pid bigint not null, since timestamptz not null, "
+      "beat timestamptz not null, seen bigint not null, leads boolean not null, batch bigint not null) with (fillfactor = 10)" },
 };
 #define STEP_COUNT (sizeof(steps) / sizeof(steps[0]))
 
@@ -158,10 +162,26 @@ static struct err steps_run(struct pg *pg, uint64_t version)
     return OK;
 }
 
+/* Servers that share may start together: one makes the schema, the others wait for it and find it made. */
+static struct err migrate_alone(struct pg *pg, const char *schema)
+{
+    const struct str name = str_from_z(schema);
+    const struct pg_query queries[] = {
+        { .sql = "set local lock_timeout = '30s'" },
+        { .sql = "select pg_advisory_xact_lock(hashtextextended('firn schema ' || $1::text, 0))",
+          .params = &name,
+          .count = 1 },
+        { .sql = "set local lock_timeout = '3s'" },
+    };
+
+    return pg_run(pg, queries, sizeof(queries) / sizeof(queries[0]), NULL);
+}
+
 static struct err migrate(struct pg *pg, const char *schema, bool must_exist)
 {
     uint64_t version;
 
+    TRY(migrate_alone(pg, schema));
     TRY(schema_make(pg, schema, must_exist));
     TRY(version_get(pg, &version));
     TRY(spaces_make(pg));

@@ -1,16 +1,17 @@
 /*
- * pg_session.c - the writer's session: one server at a time, and what became of a commit.
+ * pg_session.c - the writer's session: one server at a time (or those that share), and what became of a commit.
  *
  * The lease is an advisory lock of the session, named by the schema; the row in `lease` says for people who holds it, and has the number of the last
  * batch. A lock of a lost session goes when its backend has ended, and so has its transaction then. So a new session first ends the backend of the lost one
  * (by process id and start, which together are never another's), then waits for the lock.
  *
  * A commit in doubt, once the lock is ours:
- *   the lease's row has its batch number                            it was committed: only it writes that number
+ *   the row of the mark has its batch number                        it was committed: only it writes that number there
  *   it has not, pg_xact_status says "aborted" or knows no such xid  it was not: its transaction is over, and it did not do its part
  *   anything else, or another timeline than before                  not known. A standby that took over may have lost what was committed; an xid that the
  *                                                                   crash of a server took back may be another's now
- * That the row is absent alone is no proof, nor is the status alone.
+ * That the number is not there is no proof alone, nor is the status. The mark is in the lease's row or, of servers that share, in the own row of each (pg_shared.c): there the lease's goes on. They take the
+ * lease's lock shared, and one of their own, for which a session waits until the one before it has ended.
  *
  * When the lease was another's in between, what this process has in memory (volumes, pins, identities) is of an older time: it must not write any more.
  */
@@ -57,22 +58,38 @@ static struct err end_old_backend(struct pg_engine *m, struct pg *pg)
     return OK;
 }
 
-/* Who has it, in words. The row may not be there yet. */
-static struct err lease_is_taken(struct pg *pg)
+/* Who has it, in words. The rows may not be there yet. */
+static struct err lease_is_taken(struct pg_engine *m, struct pg *pg)
 {
+    static const char sql[] =
+        "select case when holder = '" PG_SHARED_HOLDER
+        "' then 'servers that share the store in PostgreSQL hold it: ' || "
+        "coalesce((select string_agg('host ' || host || ', process ' || pid, '; ') from server "
+        "where beat > now() - interval '1 min'), 'unknown ones') || '. This one is to have it alone' "
+        "else 'another server holds the store in PostgreSQL: host ' || host || ', process ' || pid || ', since ' || "
+        "date_trunc('second', since) || case when $1::text = 't' then '. It does not share it' else '' end end "
+        "|| ' (setting store-shared)' from lease";
+    const struct str shares = m->is_shared ? STR("t") : STR("f");
     struct pg_answer *a;
-    const struct err e = ask(pg, "select host, pid::text, date_trunc('second', since)::text from lease", NULL,
-                             0, &a);
+    const struct err e = ask(pg, sql, &shares, 1, &a);
 
-    if (e.code || !pg_answer_rows(a)) {
-        if (!e.code) pg_answer_free(a);
-        return FAIL(ERR_BUSY, "another server holds the store in PostgreSQL");
-    }
-    const struct err taken = err_fail(
-        ERR_BUSY, "another server holds the store in PostgreSQL: host %.*s, process %.*s, since %.*s",
-        STR_ARG(pg_answer_str(a, 0, 0)), STR_ARG(pg_answer_str(a, 0, 1)), STR_ARG(pg_answer_str(a, 0, 2)));
+    if (e.code) return FAIL(ERR_BUSY, "another server holds the store in PostgreSQL");
+    const struct err taken = pg_answer_rows(a)
+        ? err_fail(ERR_BUSY, "%.*s", STR_ARG(pg_answer_str(a, 0, 0)))
+        : FAIL(ERR_BUSY, "another server holds the store in PostgreSQL");
     pg_answer_free(a);
     return taken;
+}
+
+/* The lock of our own lost session goes with the transaction that it may still be in: waiting for it is knowing that this is over. */
+static struct err own_lock_take(struct pg_engine *m, struct pg *pg)
+{
+    const struct str holder = str_from_z(m->session.holder);
+    struct pg_answer *a;
+
+    TRY(ask(pg, "select pg_advisory_lock(hashtextextended('firn server ' || $1::text, 0))", &holder, 1, &a));
+    pg_answer_free(a);
+    return OK;
 }
 
 /* Waits for as long as lock_timeout: a server that was killed lets go within that time. */
@@ -82,23 +99,34 @@ static struct err lock_take(struct pg_engine *m, struct pg *pg)
     struct pg_answer *a;
 
     TRY(end_old_backend(m, pg));
-    const struct err e = ask(pg, "select pg_advisory_lock(" LOCK_KEY ")", &schema, 1, &a);
-    if (e.code) return strcmp(pg_sqlstate(pg), "55P03") == 0 ? lease_is_taken(pg) : e;
+    if (m->is_shared) TRY(own_lock_take(m, pg));
+    const struct err e = ask(pg,
+                             m->is_shared ? "select pg_advisory_lock_shared(" LOCK_KEY ")"
+                                          : "select pg_advisory_lock(" LOCK_KEY ")",
+                             &schema, 1, &a);
+    if (e.code) return strcmp(pg_sqlstate(pg), "55P03") == 0 ? lease_is_taken(m, pg) : e;
     pg_answer_free(a);
     return OK;
 }
 
 /* ---- the row ---- */
 
+void pg_who(struct pg_who *ret)
+{
+    memset(ret, 0, sizeof(*ret));
+    if (gethostname(ret->host, sizeof(ret->host) - 1)) ret->host[0] = 0;
+    (void)snprintf(ret->pid, sizeof(ret->pid), "%ld", (long)getpid());
+}
+
 static struct err lease_row_take(struct pg_engine *m, struct pg *pg)
 {
-    char host[256] = "", pid[24], batch[24];
+    struct pg_who who;
+    char batch[24];
     struct pg_answer *a;
 
-    if (gethostname(host, sizeof(host) - 1)) host[0] = 0;
-    (void)snprintf(pid, sizeof(pid), "%ld", (long)getpid());
+    pg_who(&who);
     (void)snprintf(batch, sizeof(batch), "%" PRIu64, m->number_after / PG_NUMBERS_OF_BATCH);
-    const struct str params[] = { str_from_z(m->session.holder), str_from_z(host), str_from_z(pid),
+    const struct str params[] = { str_from_z(m->session.holder), str_from_z(who.host), str_from_z(who.pid),
                                   m->session.was_held ? STR("f") : STR("t"), str_from_z(batch) };
     TRY(ask(
         pg,
@@ -106,7 +134,7 @@ static struct err lease_row_take(struct pg_engine *m, struct pg *pg)
         "batch = greatest(batch, $5::text::bigint) where holder = $1::text or $4::text = 't' returning batch",
         params, 5, &a));
     const bool is_ours = pg_answer_rows(a) == 1;
-    if (is_ours) m->session.batch = get_be64(pg_answer_str(a, 0, 0).data);
+    if (is_ours) m->session.batch = m->session.newest = get_be64(pg_answer_str(a, 0, 0).data);
     pg_answer_free(a);
     if (!is_ours)
         return FAIL(
@@ -194,7 +222,7 @@ static struct err take_all(struct pg_engine *m, struct pg *pg)
 {
     TRY(lock_take(m, pg));
     if (!m->session.was_held) TRY(pg_migrate(pg, m->schema, m->is_offline));
-    TRY(lease_row_take(m, pg));
+    TRY(m->is_shared ? pg_shared_enter(m, pg) : lease_row_take(m, pg));
     TRY(backend_learn(m, pg));
     return doubt_settle(m, pg);
 }
@@ -204,18 +232,21 @@ struct err pg_session_open(struct pg_engine *m)
     struct pg *pg;
 
     TRY(pg_connect(m->store, m->schema, &pg));
-    const struct err e = take_all(m, pg);
+    struct err e = take_all(m, pg);
     if (e.code) {
         pg_disconnect(pg);
         return e;
     }
     m->session.pg = pg;
-    return OK;
+    if (m->is_shared) e = pg_shared_beat(m);
+    if (e.code) pg_session_close(m);
+    return e;
 }
 
 void pg_session_close(struct pg_engine *m)
 {
     m->session.pg = pg_disconnect(m->session.pg);
+    atomic_store(&m->is_leader, false); /* the lock went with the session */
 }
 
 struct err pg_session_resolve(struct pg_engine *m)

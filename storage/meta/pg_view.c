@@ -4,7 +4,7 @@
  * A view is a transaction, REPEATABLE READ and READ ONLY; its snapshot is taken when it is opened, in one round trip. Closing it waits for nothing: the end of
  * the transaction is sent, and its answer read by the next user of the connection.
  *
- * Which moments are looked at is known here, since this server is the only one: the list of open views is in the order of opening, and a view's
+ * Which moments are looked at is known here, if this server is the only one, and else told to the others with each heartbeat (pg_shared.c): the list of open views is in the order of opening, and a view's
  * number is taken before its snapshot, so viewed_by_all errs to the safe side (as in view.c).
  *
  * While PostgreSQL is away, connecting is refused by the system at once, or after connect_timeout: a view then fails with ERR_UNAVAILABLE.
@@ -52,6 +52,7 @@ static void reader_give(struct pg_view *v)
     mutex_lock(&m->views_lock);
     v->newer = m->idle;
     m->idle = v;
+    m->idle_count++;
     cond_signal(&m->has_idle);
     mutex_unlock(&m->views_lock);
 }
@@ -63,13 +64,19 @@ static struct err reader_wait(struct pg_engine *m, struct pg_view **ret)
     struct err e = OK;
 
     mutex_lock(&m->views_lock);
+    m->waiting++;
     while (!m->idle && m->readers >= LIMIT_PG_READERS && !e.code) {
         if (!cond_wait_until(&m->has_idle, &m->views_lock, deadline))
             e = FAIL(ERR_BUSY, "too many views are open");
     }
+    m->waiting--;
     *ret = e.code ? NULL : m->idle;
-    if (*ret) m->idle = (*ret)->newer;
-    else if (!e.code) m->readers++;
+    if (*ret) {
+        m->idle = (*ret)->newer;
+        m->idle_count--;
+    } else if (!e.code) {
+        m->readers++;
+    }
     mutex_unlock(&m->views_lock);
     return e;
 }
@@ -185,12 +192,17 @@ struct err pg_view_open(struct meta *meta, struct rows **ret)
     return OK;
 }
 
-uint64_t pg_viewed_by_all(struct pg_engine *m)
+uint64_t pg_viewed_here(struct pg_engine *m)
 {
     mutex_lock(&m->views_lock);
     const uint64_t n = m->view_oldest ? m->view_oldest->number : atomic_load(&m->published);
     mutex_unlock(&m->views_lock);
     return n;
+}
+
+uint64_t pg_viewed_by_all(struct pg_engine *m)
+{
+    return m->is_shared ? atomic_load(&m->seen_by_all) : pg_viewed_here(m);
 }
 
 void pg_views_free(struct pg_engine *m)
@@ -204,6 +216,12 @@ void pg_views_free(struct pg_engine *m)
 }
 
 /* ---- bodies ---- */
+
+/* The other servers no longer know what is looked at here: a body may be gone that a reader still wants. */
+static bool is_forgotten(struct pg_engine *m)
+{
+    return m->is_shared && clock_mono_ms() > atomic_load(&m->beat_ms) + LIMIT_PG_SERVER_S * 1000 / 2;
+}
 
 struct err pg_read_body(struct meta *meta, struct place p, void *out)
 {
@@ -220,7 +238,10 @@ struct err pg_read_body(struct meta *meta, struct place p, void *out)
     put_be64(id, p.offset);
     TRY(reader_run(pg_engine_of(meta), &q, 1, &a, false, &v));
     reader_give(v);
-    if (!pg_answer_rows(a)) {
+    if (!pg_answer_rows(a) && is_forgotten(pg_engine_of(meta))) {
+        e = FAIL(ERR_UNAVAILABLE,
+                 "PostgreSQL was not reached for so long that the others went on without this server");
+    } else if (!pg_answer_rows(a)) {
         e = err_fail(ERR_CORRUPT, "the small body %llu is not there", (unsigned long long)p.offset);
     } else {
         const struct str bytes = pg_answer_str(a, 0, 0);

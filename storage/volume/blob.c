@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "storage/base/encode.h"
 #include "storage/base/sysio.h"
 #include "storage/volume/blob_state.h"
 
@@ -35,8 +36,8 @@ static struct err blobs_new(const struct blob_options *o, struct blobs **ret)
     if (volume_bytes < VOLUME_BYTES_MIN) return FAIL(ERR_INVALID, "a volume has at least 4 MiB");
 
     struct blobs *b = calloc(1, sizeof(*b));
-    char *dir = b ? strdup(o->dir) : NULL;
-    if (!dir) {
+    char *dir = b && o->dir ? strdup(o->dir) : NULL;
+    if (!b || (o->dir && !dir)) {
         free(b);
         return FAIL(ERR_NO_MEMORY, "no memory for the volumes");
     }
@@ -55,14 +56,39 @@ static struct err blobs_new(const struct blob_options *o, struct blobs **ret)
     return OK;
 }
 
+/* Rows of bodies whose volumes another server has. */
+static struct err refuse_bodies(struct blobs *b)
+{
+    CLEANUP(view_closep) struct rows *view = NULL;
+    char text[2 * sizeof(struct uid) + 1];
+    struct rows_scan scan;
+    struct str key, value;
+    struct err e = OK;
+
+    TRY(view_open(b->meta, &view));
+    rows_scan_begin(&scan, view, SPACE_BODIES, STR_NONE, false);
+    if (rows_scan_next(&scan, &key, &value)) {
+        hex_z(key.data, key.len < sizeof(struct uid) ? key.len : sizeof(struct uid), text);
+        e = err_fail(
+            ERR_INVALID,
+            "the store has bodies in the volumes of a server (the first is %s): servers that share it would not find them. "
+            "Let one server have it alone (setting store-shared), or move its objects",
+            text);
+    } else {
+        e = scan.err;
+    }
+    rows_scan_done(&scan);
+    return e;
+}
+
 struct err blob_open(const struct blob_options *options, struct blobs **ret)
 {
     struct blobs *b = NULL;
     const int slots = options->writers_open_max ? options->writers_open_max : WRITERS_OPEN_DEFAULT;
 
     TRY(blobs_new(options, &b));
-    struct err e = volumes_recover(b, slots);
-    if (!e.code) e = reclaim_start(b, options->is_reclaim_manual, &b->reclaim);
+    struct err e = b->dir ? volumes_recover(b, slots) : refuse_bodies(b);
+    if (!e.code && b->dir) e = reclaim_start(b, options->is_reclaim_manual, &b->reclaim);
     if (e.code) {
         blob_close(b);
         return e;
@@ -85,7 +111,8 @@ struct blobs *blob_close(struct blobs *b)
 
 struct err blob_reclaim(struct blobs *b, uint64_t *ret_bytes)
 {
-    return reclaim_pass(b->reclaim, ret_bytes);
+    *ret_bytes = 0;
+    return b->dir ? reclaim_pass(b->reclaim, ret_bytes) : OK;
 }
 
 void blob_status(struct blobs *b, struct blob_status *ret)
@@ -93,6 +120,10 @@ void blob_status(struct blobs *b, struct blob_status *ret)
     struct volume_set_state set;
     uint64_t free_bytes = 0, total;
 
+    if (!b->dir) {
+        *ret = (struct blob_status){ .is_writable = true };
+        return;
+    }
     volume_set_state(b->set, &set);
     const struct err e = sys_free_bytes(b->dir, &free_bytes, &total);
     const uint64_t taken = atomic_load(&b->bytes_taken),

@@ -24,7 +24,7 @@ struct blobs;
 struct blob_writer;
 
 struct blob_options {
-    const char *dir;               /* of the volume files; made if absent */
+    const char *dir;               /* of the volume files; made if absent. NULL: there are to be none (below) */
     struct meta *meta;             /* the extents' rows */
     uint64_t volume_bytes;         /* 0: 1 GiB. At least 4 MiB */
     uint64_t own_file_bytes;       /* 0: 256 MiB (or a quarter of volume_bytes if smaller): a body beyond gets files of its own */
@@ -33,6 +33,7 @@ struct blob_options {
     bool is_reclaim_manual;        /* tests: only blob_reclaim gives space back */
 };
 
+/* Without a directory, for servers that share their rows: no body can be written (blob_write_begin: ERR_UNSUPPORTED), and a store that has bodies in volumes is refused: ERR_INVALID. */
 struct err blob_open(const struct blob_options *options, struct blobs **ret);
 struct blobs *blob_close(struct blobs *b); /* all writers and readers must be closed; NULL is fine; returns NULL */
 

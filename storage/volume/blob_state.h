@@ -18,7 +18,7 @@
 
 struct blobs {
     struct meta *meta;
-    char *dir;
+    char *dir;                       /* NULL: no volumes, and no set and no reclaim either */
     struct volume_place place;
     uint64_t own_file_bytes;
     uint64_t chunk_bytes_max;        /* of one reservation */

@@ -31,6 +31,10 @@ struct err blob_write_begin(struct blobs *b, uint64_t size_hint, struct blob_wri
 {
     uint64_t free_bytes, total;
 
+    if (!b->dir)
+        return FAIL(
+            ERR_UNSUPPORTED,
+            "a body of more than 1 MiB needs volumes, which servers that share a store do not have (setting store-shared)");
     TRY(sys_free_bytes(b->dir, &free_bytes, &total));
     if (free_bytes < b->place.floor_bytes) {
         reclaim_wake(b->reclaim, true);

@@ -1,7 +1,7 @@
 #!/bin/sh
 # run.sh [CYCLES]: kill -9 under load, and nothing acknowledged may be lost. Ends with "N passed, N failed".
 #   objects.py   puts, overwrites, deletes, copies and uploads in parts (a harness of its own: objects.py --help)
-#   tables.py    table commits by several writers; the metadata chain must be whole. Once more with PostgreSQL, which is killed too
+#   tables.py    table commits by several writers; the metadata chain must be whole. Once more with PostgreSQL, which is killed too, and with two servers on it
 #   backup.py    backups of a server under load, some cut off by a kill; each is restored and compared (FIRN_TEST_BACKUPS rounds)
 #   maintenance.py  random tables whose snapshots expire: the files that are left are those that are needed (FIRN_TEST_TABLES of them)
 # Checkpoints and reclaiming are forced to run often, so that kills land inside them.
@@ -36,6 +36,8 @@ if [ -f tests/crash/tables.py ]; then
     count tables $?
     "$python" tests/crash/tables.py --cycles $((cycles / 2)) --postgresql
     count tables-postgresql $?
+    "$python" tests/crash/tables.py --cycles $((cycles / 5)) --servers 2 --writers 8
+    count tables-shared $?
 fi
 "$python" -W ignore tests/crash/backup.py --rounds "${FIRN_TEST_BACKUPS:-9}"
 count backup $?

@@ -12,6 +12,11 @@ acknowledgement is remembered. Then the server is killed at a random moment, sta
 
 With --postgresql the rows are in a PostgreSQL, and each time it is the server, PostgreSQL, or both that are killed.
 
+With --servers N so many servers share it, and writers go to them in turn. Each time it is one of them, all, PostgreSQL, or one and PostgreSQL that are killed; who still lives goes on committing meanwhile. A commit
+that got a clear refusal (409, 503) must not be there; one without an answer (500, a broken connection) may be, once.
+
+--commits N: end once so many are acknowledged, whatever --cycles says.
+
 Exit status: 0 no violation, 1 violation, 2 the server would not start.
 """
 import argparse
@@ -39,8 +44,10 @@ SCHEMA = {"type": "struct", "fields": [{"id": 1, "name": "a", "required": False,
 
 
 class Firn:
-    def __init__(self, directory, pg):
-        self.directory, self.data, self.process, self.pg = directory, directory / "data", None, pg
+    def __init__(self, directory, pg, key=None):
+        """key: of a server that shares the store with others."""
+        self.directory, self.data, self.process, self.pg, self.key = directory, directory / "data", None, pg, key
+        directory.mkdir(exist_ok=True)
 
     def start(self):
         (self.data / "endpoints.json").unlink(missing_ok=True)
@@ -49,6 +56,8 @@ class Firn:
         environment = {**os.environ, "FIRN_ROOT_USER": USER, "FIRN_ROOT_PASSWORD": PASSWORD}
         if self.pg:
             environment["FIRN_STORE"] = self.pg.uri
+        if self.key:
+            environment.update({"FIRN_STORE_SHARED": "on", "FIRN_KEY_FILE": str(self.key)})
         with open(self.directory / "server.log", "ab") as log:
             self.process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
 
@@ -92,15 +101,17 @@ class Rest:
 class Run:
     def __init__(self, arguments, directory):
         self.pg = None
-        if arguments.postgresql:
+        if arguments.postgresql or arguments.servers > 1:
             directory.chmod(0o711)
             (directory / "pg").mkdir()
             self.pg = postgresql.Postgresql(directory / "pg").start()
-        self.a, self.firn = arguments, Firn(directory, self.pg)
+        self.a = arguments
+        self.servers = [Firn(directory / f"server{i}" if i else directory, self.pg, directory / "key" if arguments.servers > 1 else None) for i in range(arguments.servers)]
         self.random = random.Random(arguments.seed)
         self.tables = [f"t{i}" for i in range(arguments.tables)]
         self.acknowledged = {t: {} for t in self.tables}  # snapshot id -> property name
         self.sent = {t: {} for t in self.tables}
+        self.refused = {}  # snapshot id -> what was answered
         self.lock, self.stop = threading.Lock(), threading.Event()
         self.violations, self.conflicts, self.counter = [], 0, 0
 
@@ -132,17 +143,18 @@ class Run:
         if answer.status_code == 200:
             with self.lock:
                 self.acknowledged[table][snapshot] = name
-        elif answer.status_code == 409:
-            self.conflicts += 1
+        elif answer.status_code in (409, 503):
+            self.conflicts += answer.status_code == 409
             with self.lock:
+                self.refused[snapshot] = f"{answer.status_code} {answer.text}"
                 del self.sent[table][snapshot]  # certainly not applied
-        elif answer.status_code not in (500, 503):
+        elif answer.status_code != 500:
             self.violation("unexpected-answer", status=answer.status_code, body=answer.text)
 
     def write(self, writer):
         choose = random.Random(self.a.seed * 1000 + writer)
         try:
-            rest = Rest(self.firn.endpoints["catalog"][0])
+            rest = Rest(self.servers[writer % len(self.servers)].endpoints["catalog"][0])
             while not self.stop.is_set():
                 self.commit(rest, choose.choice(self.tables), writer)
         except requests.RequestException:
@@ -185,10 +197,10 @@ class Run:
                 self.violation("acknowledged-commit-lost", table=table, snapshot=snapshot)
         for snapshot in snapshots:
             if snapshot not in self.sent[table]:
-                self.violation("commit-nobody-sent", table=table, snapshot=snapshot)
+                self.violation("commit-nobody-sent", table=table, snapshot=snapshot, answer=self.refused.get(snapshot))
             elif metadata["properties"].get(self.sent[table][snapshot]) != str(snapshot):
                 self.violation("half-a-commit", table=table, snapshot=snapshot)
-            self.acknowledged[table][snapshot] = self.sent[table].get(snapshot)  # seen now: must stay
+            self.acknowledged[table][snapshot] = self.sent[table].setdefault(snapshot, "")  # seen now: must stay
         numbers = sorted(s["sequence-number"] for s in snapshots.values())
         if numbers != list(range(1, len(numbers) + 1)):
             self.violation("sequence-numbers", table=table, numbers=numbers[-5:])
@@ -198,22 +210,43 @@ class Run:
         self.check_chain(s3, table, metadata)
 
     def check(self):
-        rest = Rest(self.firn.endpoints["catalog"][0])
+        for server in self.servers:
+            self.check_at(server)
+
+    def check_at(self, server):
+        rest = Rest(server.endpoints["catalog"][0])
         config = botocore.config.Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"})
-        s3 = boto3.client("s3", endpoint_url=self.firn.endpoints["s3"][0], aws_access_key_id=USER, aws_secret_access_key=PASSWORD, region_name="us-east-1", config=config)
+        s3 = boto3.client("s3", endpoint_url=server.endpoints["s3"][0], aws_access_key_id=USER, aws_secret_access_key=PASSWORD, region_name="us-east-1", config=config)
         for table in self.tables:
             self.check_table(rest, s3, table)
 
     # ---- cycles ----
     def set_up(self):
-        self.firn.start()
-        if not self.firn.wait_ready():
-            return False
-        rest = Rest(self.firn.endpoints["catalog"][0])
+        for server in self.servers:
+            server.start()
+            if not server.wait_ready():
+                return False
+        rest = Rest(self.servers[0].endpoints["catalog"][0])
         rest.call("POST", "/namespaces", json={"namespace": ["n"]}).raise_for_status()
         for table in self.tables:
             rest.call("POST", "/namespaces/n/tables", json={"name": table, "schema": SCHEMA}).raise_for_status()
         return True
+
+    def victims(self):
+        """Which servers are killed, and is PostgreSQL?"""
+        choices = ["server", "postgresql", "both"] if self.pg else ["server"]
+        choice = self.random.choice(choices + ["servers"] if len(self.servers) > 1 else choices)
+        if choice == "servers":
+            return self.servers, False
+        return [] if choice == "postgresql" else [self.random.choice(self.servers)], choice in ("postgresql", "both")
+
+    def start_again(self, server):
+        if self.random.random() < 0.25:
+            server.start()
+            time.sleep(self.random.uniform(0.005, 0.2))
+            server.kill()
+        server.start()
+        return server.wait_ready()
 
     def cycle(self):
         self.stop.clear()
@@ -221,44 +254,42 @@ class Run:
         for w in writers:
             w.start()
         time.sleep(self.random.uniform(0.1, self.a.max_run))  # the moment of the kill: this wait is the test
-        victims = self.random.choice(("server", "postgresql", "both")) if self.pg else "server"
-        if victims != "server":
+        killed, kills_pg = self.victims()
+        for server in killed:
+            server.kill()
+        if kills_pg:
             self.pg.kill()
             self.pg.start()
-        if victims == "postgresql":  # the server goes on by itself, with the writers that it has
-            ready = self.firn.wait_writable()
+        # Who was not killed goes on by itself, with the writers that it has.
+        is_up = all(server.wait_writable() for server in self.servers if server not in killed)
+        if len(killed) < len(self.servers):
             time.sleep(self.random.uniform(0, 0.2))
-            self.stop.set()
-            for w in writers:
-                w.join()
-            return ready
-        self.firn.kill()
         self.stop.set()
         for w in writers:
             w.join()
-        if self.random.random() < 0.25:
-            self.firn.start()
-            time.sleep(self.random.uniform(0.005, 0.2))
-            self.firn.kill()
-        self.firn.start()
-        return self.firn.wait_ready()
+        return is_up and all([self.start_again(server) for server in killed])
+
+    def total(self):
+        return sum(len(a) for a in self.acknowledged.values())
 
     def main(self):
         if not self.set_up():
             return 2
+        cycle = 0
         try:
-            for cycle in range(1, self.a.cycles + 1):
+            while self.total() < self.a.commits if self.a.commits else cycle < self.a.cycles:
+                cycle += 1
                 if not self.cycle():
                     self.violation("no-restart", cycle=cycle)
                     return 2
                 self.check()
-                total = sum(len(a) for a in self.acknowledged.values())
-                print(f"cycle {cycle}/{self.a.cycles}: {total} commits, {self.conflicts} conflicts, {len(self.violations)} violations", flush=True)
+                print(f"cycle {cycle}: {self.total()} commits, {self.conflicts} conflicts, {len(self.violations)} violations", flush=True)
         finally:
-            self.firn.kill()
+            for server in self.servers:
+                server.kill()
             if self.pg:
                 self.pg.stop()
-        if sum(len(a) for a in self.acknowledged.values()) == 0:
+        if self.total() == 0:
             self.violation("nothing-was-committed")
         return 1 if self.violations else 0
 
@@ -270,6 +301,8 @@ def main():
     p.add_argument("--tables", type=int, default=3)
     p.add_argument("--max-run", type=float, default=1.0)
     p.add_argument("--postgresql", action="store_true")
+    p.add_argument("--servers", type=int, default=1)
+    p.add_argument("--commits", type=int, default=0)
     run_seeded(p, "firn-tables-", Run)
 
 

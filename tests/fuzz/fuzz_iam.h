@@ -28,4 +28,12 @@ static inline const struct iam *fuzz_iam(void)
     return iam;
 }
 
+static inline const struct principal *fuzz_root(struct arena *arena)
+{
+    const struct directory *d;
+
+    must(iam_directory(fuzz_iam(), arena, &d).code == ERR_OK);
+    return directory_find_name(d, STR("root"));
+}
+
 #endif

@@ -11,7 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
     struct arena *arena = arena_new(4 * MIB);
     const struct str body = str_of(data, len), access_key = str_slice(body, 14, 34);
-    const struct principal *root = directory_find_name(iam_directory(fuzz_iam(), arena), STR("root"));
+    const struct principal *root = fuzz_root(arena);
     struct caller who = { .principal = NULL };
     struct session_scope scope;
     uint8_t key[32], id[32], mac[32];

@@ -3,48 +3,19 @@ import json
 import os
 import signal
 import subprocess
-import tempfile
 
 import pytest
 import requests
 
 import postgresql
-from firn_server import BINARY, ROOT, Server, wait_for
-
-
-@pytest.fixture
-def pg():
-    with tempfile.TemporaryDirectory(prefix="firn-pg-") as directory:  # pytest's own are closed to PostgreSQL's user
-        os.chmod(directory, 0o711)
-        os.mkdir(f"{directory}/pg")
-        p = postgresql.Postgresql(f"{directory}/pg")
-        yield p
-        p.stop()
-
-
-@pytest.fixture
-def firn(tmp_path, pg):
-    """A function that makes a server on fixed ports, not started."""
-    servers = []
-
-    def make(environment=None):
-        directory = tmp_path / f"firn{len(servers)}"
-        directory.mkdir()
-        ports = ["--s3-address", f"127.0.0.1:{postgresql.free_port()}", "--catalog-address", f"127.0.0.1:{postgresql.free_port()}"]
-        s = Server(directory, ports, {"FIRN_STORE": pg.uri, "FIRN_STORE_SCHEMA": "firn", **(environment or {})})
-        s.s3_at, s.catalog_at = f"http://{ports[1]}", f"http://{ports[3]}"
-        servers.append(s)
-        return s
-
-    yield make
-    for s in servers:
-        assert s.stop() in (0, None), s.log.read_text()[-4000:]
+from firn_server import BINARY, ROOT, wait_for
 
 
 def launch(server):
     """Start it without waiting for it to be ready."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("FIRN_", "QUARKUS_"))}
     environment.update({"FIRN_ROOT_USER": ROOT[0], "FIRN_ROOT_PASSWORD": ROOT[1], **server.environment})
+    environment = {k: v for k, v in environment.items() if v is not None}
     with open(server.log, "ab") as log:
         server.process = subprocess.Popen([BINARY, "serve", "--data", str(server.data), *server.arguments], env=environment, stdout=log, stderr=log)
 
