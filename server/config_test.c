@@ -69,6 +69,22 @@ TEST(rows_go_to_the_postgresql_that_polaris_was_given)
     CHECK_STR(c.store, STR("postgresql://other/db"));
 }
 
+TEST(servers_that_share_are_given_what_they_have_in_common)
+{
+    struct config c;
+    char **shared = WORDS("FIRN_STORE_SHARED=on", "FIRN_STORE=postgresql://h/d", "FIRN_ROOT_USER=u",
+                          "FIRN_ROOT_PASSWORD=p");
+
+    CHECK_OK(load(WORDS("--data", "d"), shared, &c));
+    CHECK(c.store_shared);
+    const struct err no_root = load(WORDS("--data", "d", "--root-password="), shared, &c);
+    CHECK_U64(no_root.code, ERR_INVALID);
+    CHECK(strstr(no_root.why, "FIRN_STORE_SHARED") && strstr(no_root.why, "'root-user' and 'root-password'"));
+    const struct err no_store = load(WORDS("--data", "d", "--store="), shared, &c);
+    CHECK_U64(no_store.code, ERR_INVALID);
+    CHECK(strstr(no_store.why, "needs setting 'store'"));
+}
+
 TEST(a_connection_string_is_not_shown)
 {
     char *text = NULL;

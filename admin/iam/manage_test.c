@@ -483,3 +483,85 @@ TEST(c21_a_change_is_in_force_when_it_is_answered_while_others_ask)
     }
     lake_close(&l);
 }
+
+/* ---- other servers ---- */
+
+/* What a second server on the same rows knows of her. */
+static struct err know(struct iam *other, const char *name, bool *ret)
+{
+    CLEANUP(arena_freep) struct arena *arena = arena_new(1 << 20);
+    const struct directory *d;
+
+    TRY(iam_directory(other, arena, &d));
+    *ret = directory_find_name(d, str_from_z(name)) != NULL;
+    return OK;
+}
+
+static struct iam *other_open(struct lake *l, uint64_t lease_ms)
+{
+    struct iam_options o = options_in(l->dir);
+    struct iam *other;
+    bool made_root;
+
+    o.meta = l->store.meta;
+    o.is_new_store = false;
+    o.lease_ms = lease_ms;
+    CHECK_OK(iam_open(&o, &other, &made_root));
+    return other;
+}
+
+TEST(what_another_server_changed_is_known_when_the_lease_is_over)
+{
+    const struct iam_ref alice = principal_ref("alice");
+    const uint64_t deadline = clock_mono_ms() + 60000;
+    bool is_known = false;
+    struct lake l;
+
+    lake_open(&l);
+    struct iam *leased = other_open(&l, 50), *unleased = other_open(&l, 0);
+    (void)lake_person(&l, "alice");
+    while (!is_known) { /* nobody calls iam_reload there */
+        CHECK(clock_mono_ms() < deadline);
+        CHECK_OK(know(leased, "alice", &is_known));
+    }
+    CHECK_OK(know(unleased, "alice", &is_known));
+    CHECK(!is_known); /* it is the lease that made the difference */
+    is_known = true;
+    CHECK_OK(iam_entity_drop(&l.call, &alice));
+    while (is_known) {
+        CHECK(clock_mono_ms() < deadline);
+        CHECK_OK(know(leased, "alice", &is_known));
+    }
+    iam_close(leased);
+    iam_close(unleased);
+    lake_close(&l);
+}
+
+static struct err damage_epoch(struct txn *txn, void *arg)
+{
+    (void)arg;
+    return txn_put(txn, SPACE_EPOCHS, STR("iam"), STR("damaged"));
+}
+
+/* Old rights are not believed beyond the lease, when it cannot be found out what is right now. */
+TEST(who_cannot_look_believes_nothing_when_the_lease_is_over)
+{
+    const uint64_t deadline = clock_mono_ms() + 60000;
+    struct err e = OK;
+    bool is_known;
+    struct lake l;
+
+    lake_open(&l);
+    struct iam *leased = other_open(&l, 50), *unleased = other_open(&l, 0);
+    CHECK_OK(meta_run(l.store.meta, damage_epoch, NULL));
+    while (e.code == ERR_OK) {
+        CHECK(clock_mono_ms() < deadline);
+        e = know(leased, "root", &is_known);
+    }
+    CHECK_U64(e.code, ERR_CORRUPT);
+    CHECK_OK(know(unleased, "root", &is_known));
+    CHECK(is_known);
+    iam_close(leased);
+    iam_close(unleased);
+    lake_close(&l);
+}

@@ -2,6 +2,7 @@
 #include "storage/volume/blob.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "storage/volume/world_test.h"
 #include "tests/unit/postgresql.h"
@@ -239,5 +240,36 @@ TEST(a_gap_is_not_punched_while_its_reservation_is_open)
     world_reopen(&w);
     check_body(&w, body, 600000, 9);
     check_body(&w, other, 100000, 1);
+    world_close(&w);
+}
+
+/* Servers that share their rows keep none. */
+TEST(without_volumes_no_body_is_taken_and_a_store_with_bodies_is_refused)
+{
+    struct world w;
+    struct blob_writer *writer = NULL;
+    struct blobs *none = NULL;
+    struct blob_status status;
+    uint64_t bytes = 1;
+
+    world_init(&w);
+    world_open(&w);
+    const struct blob_options o = { .meta = w.meta };
+    CHECK_OK(blob_open(&o, &none));
+    const struct err e = blob_write_begin(none, 0, &writer);
+    CHECK_U64(e.code, ERR_UNSUPPORTED);
+    CHECK(strstr(e.why, "store-shared") && !writer);
+    blob_status(none, &status);
+    CHECK(status.is_writable && status.volumes == 0 && status.bytes_on_disk == 0);
+    CHECK_OK(blob_reclaim(none, &bytes));
+    CHECK_U64(bytes, 0);
+    none = blob_close(none);
+    const struct uid body = world_put(&w, 100000, 1);
+    const struct err refused = blob_open(&o, &none);
+    CHECK_U64(refused.code, ERR_INVALID);
+    CHECK(strstr(refused.why, "store-shared") && !none);
+    world_delete(&w, body);
+    CHECK_OK(blob_open(&o, &none));
+    blob_close(none);
     world_close(&w);
 }

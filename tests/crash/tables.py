@@ -51,9 +51,9 @@ class Firn:
 
     def start(self):
         (self.data / "endpoints.json").unlink(missing_ok=True)
-        command = [str(ROOT / "build/firn"), "serve", "--data", str(self.data), "--s3-address", "127.0.0.1:0", "--catalog-address", "127.0.0.1:0", "--segment-size", "1MiB",
+        command = [os.environ.get("FIRN_BINARY", str(ROOT / "build/firn")), "serve", "--data", str(self.data), "--s3-address", "127.0.0.1:0", "--catalog-address", "127.0.0.1:0", "--segment-size", "1MiB",
                    "--checkpoint-rows", "128KiB", "--checkpoint-log", "2MiB", "--catalogs", "lake"]
-        environment = {**os.environ, "FIRN_ROOT_USER": USER, "FIRN_ROOT_PASSWORD": PASSWORD}
+        environment = {**{k: v for k, v in os.environ.items() if k != "FIRN_BINARY"}, "FIRN_ROOT_USER": USER, "FIRN_ROOT_PASSWORD": PASSWORD}
         if self.pg:
             environment["FIRN_STORE"] = self.pg.uri
         if self.key:
