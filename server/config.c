@@ -35,6 +35,8 @@ static const struct setting settings[] = {
     { "store", SECRET, FIELD(store), NULL, 0, 0,
       "postgresql://USER:PASSWORD@HOST:PORT/DATABASE: keep rows there, not in the data directory" },
     { "store-schema", TEXT, FIELD(store_schema), "firn", 0, 0, "schema of the rows in PostgreSQL" },
+    { "store-timeout", NUMBER, FIELD(store_timeout_s), "10", 1, 30,
+      "seconds that a read waits for an answer of PostgreSQL; then it is answered 503" },
     { "store-shared", BOOL, FIELD(store_shared), "off", 0, 0,
       "several servers, all with this, have the rows in PostgreSQL together; bodies of up to 1 MiB, no volumes" },
     { "s3-address", LIST, FIELD(s3_address), "127.0.0.1:8333", 0, 0,

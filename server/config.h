@@ -28,6 +28,7 @@ struct config_list {
 struct config {
     struct str data;
     struct str store, store_schema;
+    uint64_t store_timeout_s;
     bool store_shared;
     struct config_list s3_address, catalog_address, status_address;
     struct str root_user, root_password;

@@ -202,6 +202,7 @@ static struct err open_store(struct server *s)
     const struct meta_options m = {
         .store = store.len ? store.data : NULL,
         .schema = schema.data,
+        .read_timeout_ms = c->store_timeout_s * 1000,
         .is_shared = c->store_shared,
         .dir = rows.data,
         .segment_bytes = c->segment_size,

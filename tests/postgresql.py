@@ -86,6 +86,11 @@ class Postgresql:
         self.process, self.was_killed = None, True
         wait_for(lambda: not self.children(), what="PostgreSQL's children to end")
 
+    def signal_all(self, how):
+        """To it and all its children."""
+        for pid in [str(self.process.pid), *self.children()]:
+            os.kill(int(pid), how)
+
     def children(self):
         found = subprocess.run(["pgrep", "-f", "^postgres: "], capture_output=True, text=True, check=False).stdout.split()
         return [pid for pid in found if self.is_ours(pid)]

@@ -31,6 +31,7 @@
 #define LIMIT_SEGMENT_FILES 128      /* descriptors of old journal segments kept open for reading */
 #define LIMIT_IDENTITIES_LEASE_MS 2000 /* how long a server believes what it knows of identities, when others change them too: what is revoked works no longer than that */
 #define LIMIT_PG_ANSWER_MS 35000     /* for an answer of PostgreSQL; its own statement_timeout, 30 s, comes first where it is well */
+#define LIMIT_PG_READ_MS 10000       /* the same for views and bodies, which HTTP threads wait for; a setting changes it */
 #define LIMIT_PG_READERS 32          /* connections for views and bodies: one for each thread that may read at once, of max_connections = 100 */
 #define LIMIT_PG_READER_MS 5000      /* waiting for one of them */
 #define LIMIT_PG_RETRIES 5           /* of a batch that lost against another transaction */

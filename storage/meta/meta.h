@@ -45,6 +45,7 @@ struct meta_options {
     const char *schema;             /* NULL: "firn" */
     bool is_offline;                /* an operator's verb, not a server: ERR_NOT_FOUND rather than making a new schema, and a view may be idle for longer than a minute */
     uint64_t number_after;          /* numbers of transactions begin above this one, if they have not got there: for rows that came from another engine (both engines) */
+    uint64_t read_timeout_ms;       /* 0: LIMIT_PG_READ_MS. What a read waits for an answer before it fails with ERR_UNAVAILABLE */
     bool is_shared;                 /* several servers on one database, all with this set. No volumes may be kept beside (blob.h) */
     /* the embedded engine's */
     const char *dir;                /* the engine's own directory; made if absent (its parent must exist) */

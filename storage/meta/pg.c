@@ -24,6 +24,7 @@
 struct pg {
     PGconn *conn;
     bool is_lost;
+    uint64_t answer_ms;
     char sqlstate[6];
     unsigned posted; /* statements whose outcomes nobody waits for, each with its sync */
     uint8_t prepared[PG_STATEMENTS / 8];
@@ -83,6 +84,11 @@ static struct err refused(struct pg *pg, const PGresult *r)
     (void)snprintf(pg->sqlstate, sizeof(pg->sqlstate), "%s", state);
     pg->is_lost = severity && (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0);
     return failure(pg->is_lost ? ERR_UNAVAILABLE : code_of(state), "", text);
+}
+
+void pg_answer_within(struct pg *pg, uint64_t ms)
+{
+    pg->answer_ms = ms;
 }
 
 bool pg_is_lost(const struct pg *pg)
@@ -296,7 +302,7 @@ static struct err fault_lose(struct pg *pg)
 
 static struct err exchange(struct pg *pg, struct run *run)
 {
-    const uint64_t deadline = clock_mono_ms() + LIMIT_PG_ANSWER_MS;
+    const uint64_t deadline = clock_mono_ms() + pg->answer_ms;
 
     TRY(drain_posted(pg, deadline));
     for (size_t i = 0; i < run->count; i++) {
@@ -398,6 +404,7 @@ struct err pg_connect(const char *store, const char *schema, struct pg **ret)
     struct pg *pg = calloc(1, sizeof(*pg));
     if (!pg) return FAIL(ERR_NO_MEMORY, "no memory for a connection");
 
+    pg->answer_ms = LIMIT_PG_ANSWER_MS;
     const struct err e = connect_to(pg, store, schema);
     if (e.code) {
         pg_disconnect(pg);

@@ -9,7 +9,7 @@
  * way (pg_must_retry: SQLSTATE 40001, 40P01); ERR_BUSY for its time-outs and limits; ERR_NO_SPACE, ERR_NO_MEMORY; ERR_INVALID for values that a column
  * does not take; ERR_IO for the rest. Texts are the server's and libpq's, which hold no passwords.
  *
- * Threads: a connection belongs to one thread at a time. Every wait has an end: LIMIT_PG_ANSWER_MS.
+ * Threads: a connection belongs to one thread at a time. Every wait has an end: LIMIT_PG_ANSWER_MS, or what pg_answer_within says.
  */
 #ifndef STORAGE_META_PG_H
 #define STORAGE_META_PG_H
@@ -38,6 +38,9 @@ struct pg_query {
 struct err pg_connect(const char *store, const char *schema, struct pg **ret);
 struct pg *pg_disconnect(struct pg *pg); /* NULL is fine; returns NULL */
 void pg_disconnectp(struct pg **pg);     /* for CLEANUP(pg_disconnectp) */
+
+/* A round trip that takes longer is given up: the connection is lost. */
+void pg_answer_within(struct pg *pg, uint64_t ms);
 
 bool pg_is_lost(const struct pg *pg);       /* it can only be disconnected */
 bool pg_must_retry(const struct pg *pg);    /* the last failure was a conflict of transactions */

@@ -53,6 +53,7 @@ static struct err open_all(struct pg_engine *m, const struct meta_options *optio
     m->number_after = options->number_after;
     m->is_offline = options->is_offline;
     m->is_shared = options->is_shared;
+    m->read_ms = options->read_timeout_ms ? options->read_timeout_ms : LIMIT_PG_READ_MS;
     m->store = strdup(options->store);
     m->schema = strdup(schema);
     if (!m->store || !m->schema) return FAIL(ERR_NO_MEMORY, "no memory to open the store");

@@ -126,6 +126,7 @@ struct pg_engine {
     uint64_t number_after; /* meta_options */
     bool is_offline;
     bool is_shared;
+    uint64_t read_ms; /* for one round trip of a view */
 
     struct mutex queue_lock; /* guards what follows, up to the blank line */
     struct cond has_work;    /* for the writer */

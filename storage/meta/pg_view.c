@@ -60,7 +60,8 @@ static void reader_give(struct pg_view *v)
 /* An idle one, or room for a new one (*ret NULL). */
 static struct err reader_wait(struct pg_engine *m, struct pg_view **ret)
 {
-    const uint64_t deadline = clock_mono_ms() + LIMIT_PG_READER_MS;
+    const uint64_t deadline = clock_mono_ms()
+        + (m->read_ms < LIMIT_PG_READER_MS ? m->read_ms : LIMIT_PG_READER_MS);
     struct err e = OK;
 
     mutex_lock(&m->views_lock);
@@ -94,6 +95,7 @@ static struct err reader_new(struct pg_engine *m, struct pg_view **ret)
         reader_free(v);
         return e;
     }
+    pg_answer_within(v->pg, m->read_ms);
     *ret = v;
     return OK;
 }
@@ -145,11 +147,13 @@ static void view_leave(struct pg_view *v)
     mutex_unlock(&m->views_lock);
 }
 
-/* Take a reader and run these on it. Connections that were idle while PostgreSQL was restarted are all lost: each is tried, then a new one. A view is in the list
+/* Take a reader and run these on it. Connections that were idle while PostgreSQL was restarted are all lost: each is tried, then a new one; not when it hangs, since each would wait as long. A view is in the list
  * before its snapshot is taken. */
 static struct err reader_run(struct pg_engine *m, const struct pg_query *queries, size_t count,
                              struct pg_answer **answers, bool is_view, struct pg_view **ret)
 {
+    const uint64_t deadline = clock_mono_ms() + m->read_ms;
+
     for (int i = 0;; i++) {
         struct pg_view *v;
         TRY(reader_take(m, &v));
@@ -162,7 +166,7 @@ static struct err reader_run(struct pg_engine *m, const struct pg_query *queries
         const bool is_lost = pg_is_lost(v->pg);
         if (is_view) view_leave(v);
         reader_give(v);
-        if (!is_lost || i >= LIMIT_PG_READERS) return e;
+        if (!is_lost || i >= LIMIT_PG_READERS || clock_mono_ms() >= deadline) return e;
     }
 }
 

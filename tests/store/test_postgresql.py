@@ -1,6 +1,8 @@
 """test_postgresql.py - a server whose rows are in PostgreSQL: start before it, its restart, its crash, one server at a time, Polaris' variables, SQL for people."""
+import concurrent.futures
 import json
 import os
+import shutil
 import signal
 import subprocess
 
@@ -75,6 +77,68 @@ def test_a_restart_of_postgresql_is_survived_and_loses_nothing(firn, pg, how):
     keys = [o["Key"] for o in s.boto().list_objects_v2(Bucket="bucket")["Contents"]]
     assert keys == ["after", "before"]
     assert s.boto().get_object(Bucket="bucket", Key="before")["Body"].read() == b"before"
+
+
+def test_reads_end_when_postgresql_hangs_and_go_on_when_it_goes_on(firn, pg):
+    """Without store-timeout the first would wait for 10 s on each of its idle connections."""
+    pg.start()
+    s = firn({"FIRN_STORE_TIMEOUT": "1", "FIRN_HTTP_THREADS": "2"}).start()
+    s.boto().create_bucket(Bucket="bucket")
+    assert put(s, "before") == 200
+    url = s.boto().generate_presigned_url("get_object", Params={"Bucket": "bucket", "Key": "before"})
+    read = lambda _: requests.get(url, timeout=25).status_code  # noqa: E731
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:  # so that there are several connections
+        assert set(pool.map(read, range(64))) == {200}
+        pg.signal_all(signal.SIGSTOP)
+        try:
+            assert set(pool.map(read, range(4))) == {503}
+            assert status(s.s3_at + "/health") == 200
+        finally:
+            pg.signal_all(signal.SIGCONT)
+    wait_for(lambda: s.raw().request("GET", "/bucket/before").status == 200, what="reads")
+    wait_for(lambda: put(s, "after") == 200, seconds=60, what="writes")
+
+
+def certificate(directory):
+    """A key and a certificate for localhost that nobody signed but itself."""
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-keyout", "server.key", "-out", "server.crt",
+               "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    subprocess.run(command, cwd=directory, check=True, capture_output=True)
+
+
+def test_tls_is_used_and_verified(firn, pg, tmp_path):
+    for name in ("right", "wrong"):
+        (tmp_path / name).mkdir()
+        certificate(tmp_path / name)
+    data = pg.directory / "data"
+    for name in ("server.key", "server.crt"):
+        shutil.copy(tmp_path / "right" / name, data / name)
+        shutil.chown(data / name, *(("postgres", "postgres") if os.geteuid() == 0 else (os.getuid(), os.getgid())))
+    (data / "server.key").chmod(0o600)
+    with open(data / "postgresql.conf", "a", encoding="ascii") as conf:
+        conf.write("ssl = on\n")
+    (data / "pg_hba.conf").write_text("local all all trust\nhostssl all all 127.0.0.1/32 trust\n")
+    pg.start()
+    at = f"postgresql://postgres@localhost:{pg.port}/postgres?hostaddr=127.0.0.1&sslmode=verify-full&sslrootcert="
+    s = firn({"FIRN_STORE": at + str(tmp_path / "right/server.crt")}).start()
+    s.boto().create_bucket(Bucket="bucket")
+    assert put(s, "x") == 200
+    psql = [postgresql.BIN / "psql", "-XAtq", "-h", str(pg.directory), "-p", str(pg.port), "-U", "postgres", "-c",
+            "select bool_and(ssl) and count(*) > 1 from pg_stat_ssl join pg_stat_activity using (pid) where application_name = 'firn'"]
+    assert subprocess.run(psql, check=True, capture_output=True, text=True).stdout.strip() == "t"
+    other = firn({"FIRN_STORE": at + str(tmp_path / "wrong/server.crt"), "FIRN_STORE_SCHEMA": "other"})
+    launch(other)
+    wait_for(lambda: "certificate verify failed" in other.log.read_text(), what="the certificate to be refused")
+    assert status(other.catalog_at + "/q/health/ready") == 503
+
+
+def test_of_two_hosts_the_one_that_is_there_is_taken(firn, pg):
+    pg.start()
+    nobody = postgresql.free_port()
+    s = firn({"FIRN_STORE": f"postgresql://postgres@127.0.0.1:{nobody},127.0.0.1:{pg.port}/postgres"}).start()
+    s.boto().create_bucket(Bucket="bucket")
+    assert put(s, "x") == 200
+    assert s.raw().request("GET", "/bucket/x").body == b"x"
 
 
 def test_a_second_server_is_refused_and_told_by_whom(firn, pg):
