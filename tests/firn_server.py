@@ -1,6 +1,7 @@
 """firn_server.py - a Firn server for tests: started on free ports in a directory of its own, stopped by SIGTERM.
 
-With FIRN_TEST_STORE=postgresql in the environment every server keeps its rows in PostgreSQL (postgresql.py), each in a schema of its own."""
+With FIRN_TEST_STORE=postgresql in the environment every server keeps its rows in PostgreSQL (postgresql.py), each in a schema of its own; with postgresql-shared, as one that would share
+it with others, without volumes: for the tests of the catalog."""
 import json
 import os
 import pathlib
@@ -52,7 +53,10 @@ class Server:
 
     def start(self):
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("FIRN_", "MINIO_", "AWS_", "POLARIS_", "QUARKUS_"))}
-        if os.environ.get("FIRN_TEST_STORE") == "postgresql":
+        engine = os.environ.get("FIRN_TEST_STORE", "")
+        if engine == "postgresql-shared":
+            environment["FIRN_STORE_SHARED"] = "on"
+        if engine.startswith("postgresql"):
             environment.update({"FIRN_STORE": postgresql.shared().uri, "FIRN_STORE_SCHEMA": self.schema})
         environment.update({"FIRN_ROOT_USER": ROOT[0], "FIRN_ROOT_PASSWORD": ROOT[1]})
         environment.update(self.environment)

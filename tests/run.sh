@@ -70,6 +70,8 @@ step_postgresql() {
         make -j"$jobs" unit DIR=$folder || echo "0 passed, 1 failed"
     done | tee "$log/postgresql.unit.$$"
     python_tests "tests/store tests/s3 tests/iceberg --ignore=tests/iceberg/test_truth_table.py --ignore=tests/iceberg/test_backup.py" | tee -a "$log/postgresql.unit.$$"
+    export FIRN_TEST_STORE=postgresql-shared # the catalog again, by a server that has no volumes
+    python_tests "tests/iceberg/test_rest.py tests/iceberg/test_commit.py tests/iceberg/test_management.py" | tee -a "$log/postgresql.unit.$$"
     unset FIRN_TEST_STORE
     # make prints a folder's sum twice: the binary's line, and its own.
     awk '/^[0-9]+ passed, [0-9]+ failed$/ && $0 != before { p += $1; f += $3 } { before = $0 } END { print p + 0 " passed, " f + 0 " failed"; exit f > 0 }' "$log/postgresql.unit.$$"

@@ -269,7 +269,7 @@ static struct err receive_all(struct pg *pg, struct run *run, uint64_t deadline)
 static struct {
     atomic_bool is_armed, has_struck;
     _Atomic int64_t left;
-    enum pg_fault how;
+    _Atomic enum pg_fault how;
 } fault;
 
 void pg_fault_arm(uint64_t nth, enum pg_fault how)
