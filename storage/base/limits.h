@@ -76,6 +76,11 @@
 #define LIMIT_ADOPTED 100            /* tables of an older store that one transaction takes up */
 #define LIMIT_MAINTENANCE_BODY (1 * MIB) /* a request is a namespace, a name and some numbers */
 
+/* ---- other S3 endpoints: storage/remote ---- */
+#define LIMIT_REMOTE_KEYS (256 * KIB) /* a file of credentials: hundreds of profiles */
+#define LIMIT_REMOTE_IDLE 16         /* handles whose connections are kept: as many as workers may use at once */
+#define LIMIT_REMOTE_CACHE (64 * MIB) /* of metadata files in memory: thousands of tables of the usual size */
+
 /* ---- S3 ---- */
 #define LIMIT_KEY 1024               /* S3: bytes of UTF-8 */
 #define LIMIT_USER_METADATA 2048     /* S3: names and values together */

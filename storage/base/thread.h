@@ -18,6 +18,7 @@ enum lock_level {
     LOCK_HTTP = 20,
     LOCK_IAM = 30,
     LOCK_CATALOG = 40,
+    LOCK_REMOTE = 45,
     LOCK_OBJECT = 50,
     LOCK_VOLUME_SET = 60,
     LOCK_VOLUME = 62,

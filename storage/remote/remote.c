@@ -1,0 +1,383 @@
+/*
+ * remote.c - signed requests to other S3 endpoints, and what their answers mean.
+ */
+#include "storage/remote/remote.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "storage/base/buf.h"
+#include "storage/base/clock.h"
+#include "storage/base/encode.h"
+#include "storage/base/ids.h"
+#include "storage/base/limits.h"
+#include "storage/base/metrics.h"
+#include "storage/base/thread.h"
+#include "storage/remote/cache.h"
+#include "storage/remote/endpoint.h"
+#include "storage/remote/exchange.h"
+#include "storage/remote/reply.h"
+
+#define REGION_DEFAULT "us-east-1"
+#define ERROR_BYTES_MAX (64 * KIB) /* of an answer that is no file */
+
+enum { ATTEMPTS_MAX = 4, FIRST_PAUSE_MS = 50 };
+
+struct remote {
+    struct arena *arena; /* the ring and its texts */
+    struct key_ring ring;
+    uint64_t timeout_ms;
+    struct exchanges *exchanges;
+    struct file_cache *cache;
+};
+
+/* ---- credentials ---- */
+
+static struct err ring_of_one(struct remote *r, const struct remote_options *o)
+{
+    struct key_profile *p = arena_new_of(r->arena, struct key_profile);
+
+    if (o->access_key.len == 0 && o->secret_key.len == 0) return OK;
+    if (o->access_key.len == 0 || o->secret_key.len == 0)
+        return FAIL(
+            ERR_INVALID,
+            "settings 'external-access-key' and 'external-secret-key' are given together or not at all");
+    if (!p) return no_memory();
+    p->name = STR("default");
+    p->keys.access_key = arena_str(r->arena, o->access_key);
+    p->keys.secret_key = arena_str(r->arena, o->secret_key);
+    p->keys.session_token = arena_str(r->arena, o->session_token);
+    r->ring = (struct key_ring){ .profiles = p, .count = 1 };
+    return p->keys.access_key.data && p->keys.secret_key.data && p->keys.session_token.data ? OK
+                                                                                            : no_memory();
+}
+
+static struct err open_parts(struct remote *r, const struct remote_options *o)
+{
+    r->arena = arena_new(1 * MIB);
+    if (!r->arena) return no_memory();
+    r->timeout_ms = o->timeout_ms;
+    if (o->credentials_file) TRY(key_ring_load(o->credentials_file, r->arena, &r->ring));
+    else TRY(ring_of_one(r, o));
+    TRY(file_cache_new(o->cache_bytes, &r->cache));
+    return exchanges_new(&r->exchanges);
+}
+
+struct err remote_new(const struct remote_options *o, struct remote **ret)
+{
+    struct remote *r = calloc(1, sizeof(*r));
+
+    if (!r) return no_memory();
+    const struct err e = open_parts(r, o);
+    if (e.code != ERR_OK) r = remote_free(r);
+    *ret = r;
+    return e;
+}
+
+struct remote *remote_free(struct remote *r)
+{
+    if (!r) return NULL;
+    exchanges_free(r->exchanges);
+    file_cache_free(r->cache);
+    arena_free(r->arena);
+    free(r);
+    return NULL;
+}
+
+bool remote_has_keys(const struct remote *r, struct str profile)
+{
+    return r && key_ring_find(&r->ring, profile);
+}
+
+struct str remote_region(const struct remote *r, const struct remote_place *p)
+{
+    const struct remote_keys *keys = r ? key_ring_find(&r->ring, p->profile) : NULL;
+
+    if (p->region.len) return p->region;
+    return keys && keys->region.len ? keys->region : STR(REGION_DEFAULT);
+}
+
+struct str remote_session_token(const struct remote *r, struct str profile)
+{
+    const struct remote_keys *keys = r ? key_ring_find(&r->ring, profile) : NULL;
+
+    return keys ? keys->session_token : STR_NONE;
+}
+
+bool remote_is_path_style(const struct remote_place *p)
+{
+    struct endpoint e;
+
+    return p->is_path_style
+        || (endpoint_parse(p->endpoint, &e).code == ERR_OK && endpoint_wants_path_style(&e));
+}
+
+struct err remote_sign(const struct remote *r, const struct remote_place *p, struct sign_request *s,
+                       struct arena *arena, struct str *ret_authorization)
+{
+    const struct remote_keys *keys = r ? key_ring_find(&r->ring, p->profile) : NULL;
+
+    if (!keys)
+        return err_fail(ERR_UNAVAILABLE,
+                        "this server has no credentials '%.*s' for the S3 endpoint '%.*s' (setting "
+                        "'external-credentials')",
+                        STR_ARG(p->profile.len ? p->profile : STR("default")), STR_ARG(p->endpoint));
+    s->region = remote_region(r, p);
+    return sign_request(keys, s, arena, ret_authorization);
+}
+
+/* ---- one request ---- */
+
+struct call {
+    struct remote *remote;
+    const struct remote_place *place;
+    const char *method;
+    struct str key;
+    struct str body;
+    bool is_new_only; /* If-None-Match: * */
+    size_t bytes_max;
+    struct arena *arena;
+    uint64_t deadline_ms;
+    bool was_sent; /* an attempt may have been received */
+};
+
+/* Host and path, of either style. */
+static struct err address(const struct call *c, struct str *ret_host, struct str *ret_url,
+                          struct str *ret_path)
+{
+    const struct remote_place *p = c->place;
+    struct endpoint e;
+    struct buf path;
+
+    TRY(endpoint_parse(p->endpoint, &e));
+    const bool is_path_style = remote_is_path_style(p);
+    *ret_host = is_path_style ? e.authority
+                              : arena_printf(c->arena, "%.*s.%.*s", STR_ARG(p->bucket), STR_ARG(e.authority));
+    buf_init(&path, 4 * KIB);
+    if (is_path_style) {
+        buf_char(&path, '/');
+        buf_str(&path, p->bucket);
+    }
+    if (c->key.len || !is_path_style) buf_char(&path, '/');
+    percent_to(&path, c->key, "/");
+    const struct err built = buf_err(&path);
+    *ret_path = built.code == ERR_OK ? arena_str(c->arena, buf_view(&path)) : STR_NONE;
+    buf_done(&path);
+    TRY(built);
+    *ret_url = arena_printf(c->arena, "%.*s://%.*s%.*s", STR_ARG(e.scheme), STR_ARG(*ret_host),
+                            STR_ARG(*ret_path));
+    return ret_host->data && ret_path->data && ret_url->data ? OK : no_memory();
+}
+
+/* Every header that is sent for a reason is signed; they stand in order. */
+static struct err sign_call(const struct call *c, struct str host, struct str path, struct exchange *x)
+{
+    char sum[65], date[CLOCK_AMZ_SIZE];
+    struct sign_header headers[6];
+    size_t count = 0;
+    struct str authorization = STR_NONE;
+    const struct str token = remote_session_token(c->remote, c->place->profile);
+
+    sign_payload(c->body, sum);
+    clock_amz(clock_now_ms(), date);
+    headers[count++] = (struct sign_header){ STR("host"), host };
+    if (c->is_new_only) headers[count++] = (struct sign_header){ STR("if-none-match"), STR("*") };
+    headers[count++] = (struct sign_header){ STR("x-amz-content-sha256"), str_from_z(sum) };
+    headers[count++] = (struct sign_header){ STR("x-amz-date"), str_from_z(date) };
+    if (token.len) headers[count++] = (struct sign_header){ STR("x-amz-security-token"), token };
+    struct sign_request s = { .method = str_from_z(c->method),
+                              .path = path,
+                              .payload = str_from_z(sum),
+                              .headers = headers,
+                              .header_count = count,
+                              .amz_date = str_from_z(date) };
+    TRY(remote_sign(c->remote, c->place, &s, c->arena, &authorization));
+    for (size_t i = 0; i < count; i++) {
+        x->headers[i] = arena_printf(c->arena, "%.*s: %.*s", STR_ARG(headers[i].name),
+                                     STR_ARG(headers[i].value));
+        if (!x->headers[i].data) return no_memory();
+    }
+    x->headers[count++] = arena_printf(c->arena, "authorization: %.*s", STR_ARG(authorization));
+    x->headers[count] = STR("content-type: application/json");
+    return x->headers[count - 1].data ? OK : no_memory();
+}
+
+static struct err attempt(struct call *c, struct exchange_reply *ret)
+{
+    struct exchange x = { .method = c->method, .body = c->body, .bytes_max = c->bytes_max };
+    struct str host, path;
+    bool was_sent = false;
+
+    const uint64_t now = clock_mono_ms();
+    TRY(address(c, &host, &x.url, &path));
+    TRY(sign_call(c, host, path, &x));
+    x.timeout_ms = c->deadline_ms > now ? c->deadline_ms - now : 1;
+    METRIC_ADD(remote_requests, 1);
+    const struct err e = exchange_run(c->remote->exchanges, &x, c->arena, ret, &was_sent);
+    c->was_sent |= was_sent;
+    return e;
+}
+
+/* ---- attempts ---- */
+
+static struct err failed(const struct call *c, enum err_code code, const char *why)
+{
+    return err_fail(code, "S3 endpoint '%.*s': %s s3://%.*s/%.*s: %s", STR_ARG(c->place->endpoint), c->method,
+                    STR_ARG(c->place->bucket), STR_ARG(c->key), why);
+}
+
+static bool is_worth_another(struct err e, int status)
+{
+    if (e.code != ERR_OK) return e.code == ERR_UNAVAILABLE;
+    return status >= 500 || status == 429 || status == 408;
+}
+
+/* A pause of random length, longer each time: callers that failed together do not come back together. */
+static void pause_before(int next)
+{
+    uint16_t random;
+
+    ids_random(&random, sizeof(random));
+    (void)poll(NULL, 0, random % (FIRST_PAUSE_MS << next));
+}
+
+/* The last answer that came, or why none did. */
+static struct err run(struct call *c, struct exchange_reply *ret)
+{
+    struct err e = OK;
+
+    if (!remote_has_keys(c->remote, c->place->profile)) {
+        struct sign_request none = { .headers = NULL };
+        return remote_sign(c->remote, c->place, &none, c->arena, &(struct str){ NULL, 0 });
+    }
+    c->deadline_ms = clock_mono_ms() + c->remote->timeout_ms;
+    for (int i = 0; i < ATTEMPTS_MAX; i++) {
+        if (i) pause_before(i);
+        *ret = (struct exchange_reply){ .status = 0 };
+        e = attempt(c, ret);
+        if (!is_worth_another(e, ret->status) || clock_mono_ms() >= c->deadline_ms) break;
+    }
+    if (is_worth_another(e, ret->status)) METRIC_ADD(remote_failures, 1);
+    return e.code == ERR_UNAVAILABLE || e.code == ERR_TOO_LARGE ? failed(c, e.code, e.why) : e;
+}
+
+static struct err refusal(const struct call *c, const struct exchange_reply *reply)
+{
+    const struct str word = remote_error_code(reply->body);
+    const struct str profile = c->place->profile.len ? c->place->profile : STR("default");
+    char text[160];
+
+    (void)snprintf(text, sizeof(text), "it answered %d %.*s", reply->status, STR_ARG(word));
+    if (str_is(word, "NoSuchBucket")) return failed(c, ERR_NO_SUCH_BUCKET, text);
+    if (reply->status == 404) return failed(c, c->key.len ? ERR_NO_SUCH_KEY : ERR_NO_SUCH_BUCKET, text);
+    if (reply->status == 412 || reply->status == 409) return failed(c, ERR_PRECONDITION, text);
+    if (reply->status == 401 || reply->status == 403)
+        (void)snprintf(text, sizeof(text), "it answered %d %.*s to the credentials '%.*s' of this server",
+                       reply->status, STR_ARG(word), STR_ARG(str_slice(profile, 0, 32)));
+    return failed(c, ERR_UNAVAILABLE, text);
+}
+
+static struct err run_well(struct call *c, struct exchange_reply *ret)
+{
+    *ret = (struct exchange_reply){ .status = 0 };
+    TRY(run(c, ret));
+    return ret->status >= 200 && ret->status <= 299 ? OK : refusal(c, ret);
+}
+
+/* ---- the calls ---- */
+
+static struct str cache_name(const struct call *c)
+{
+    return arena_printf(c->arena, "%.*s %.*s/%.*s", STR_ARG(c->place->endpoint), STR_ARG(c->place->bucket),
+                        STR_ARG(c->key));
+}
+
+struct err remote_check_bucket(struct remote *r, const struct remote_place *p, struct arena *arena)
+{
+    struct call c = {
+        .remote = r, .place = p, .method = "HEAD", .arena = arena, .bytes_max = ERROR_BYTES_MAX
+    };
+    struct exchange_reply reply;
+
+    return run_well(&c, &reply);
+}
+
+static struct err fetch(struct call *c, struct str *ret)
+{
+    struct exchange_reply reply;
+
+    TRY(run_well(c, &reply));
+    *ret = reply.body;
+    return OK;
+}
+
+struct err remote_get(struct remote *r, const struct remote_place *p, struct str key, size_t bytes_max,
+                      struct arena *arena, struct str *ret)
+{
+    struct call c = {
+        .remote = r, .place = p, .method = "GET", .key = key, .arena = arena, .bytes_max = bytes_max
+    };
+    const struct str name = cache_name(&c);
+
+    if (!name.data) return no_memory();
+    if (file_cache_get(r->cache, name, arena, ret)) {
+        METRIC_ADD(remote_cache_hits, 1);
+        return ret->len <= bytes_max ? OK : failed(&c, ERR_TOO_LARGE, "the file is larger than is read");
+    }
+    TRY(fetch(&c, ret));
+    file_cache_put(r->cache, name, *ret);
+    return OK;
+}
+
+/* "It is there already" to a second attempt may be the doing of the first, whose answer was lost. */
+static struct err settle_put(struct call *put, struct err refused)
+{
+    struct call get = { .remote = put->remote,
+                        .place = put->place,
+                        .method = "GET",
+                        .key = put->key,
+                        .arena = put->arena,
+                        .bytes_max = put->body.len + ERROR_BYTES_MAX };
+    struct str there;
+    char why[512];
+
+    refused = err_keep(refused, why, sizeof(why));
+    if (fetch(&get, &there).code == ERR_OK && str_eq(there, put->body)) return OK;
+    return err_fail(refused.code, "%s", refused.why);
+}
+
+struct err remote_put(struct remote *r, const struct remote_place *p, struct str key, struct str bytes,
+                      struct arena *arena)
+{
+    struct call c = { .remote = r,
+                      .place = p,
+                      .method = "PUT",
+                      .key = key,
+                      .body = bytes,
+                      .is_new_only = true,
+                      .arena = arena,
+                      .bytes_max = ERROR_BYTES_MAX };
+    struct exchange_reply reply;
+    const struct str name = cache_name(&c);
+
+    if (!name.data) return no_memory();
+    struct err e = run_well(&c, &reply);
+    if (e.code == ERR_PRECONDITION) e = settle_put(&c, e);
+    TRY(e);
+    file_cache_put(r->cache, name, bytes);
+    return OK;
+}
+
+struct err remote_delete(struct remote *r, const struct remote_place *p, struct str key, struct arena *arena)
+{
+    struct call c = {
+        .remote = r, .place = p, .method = "DELETE", .key = key, .arena = arena, .bytes_max = ERROR_BYTES_MAX
+    };
+    struct exchange_reply reply;
+    const struct str name = cache_name(&c);
+
+    if (name.data) file_cache_forget(r->cache, name);
+    const struct err e = run_well(&c, &reply);
+    return e.code == ERR_NO_SUCH_KEY ? OK : e;
+}

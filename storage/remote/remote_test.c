@@ -1,0 +1,267 @@
+#include "storage/remote/remote.h"
+
+#include "storage/base/thread.h"
+#include "tests/unit/fake_s3.h"
+#include "tests/unit/test.h"
+
+struct fixture {
+    struct fake_s3 fake;
+    struct remote *remote;
+    struct remote_place place;
+    struct arena *arena;
+};
+
+static void begin(struct fixture *f, uint64_t timeout_ms)
+{
+    const struct remote_options o = { .access_key = STR("KEY"),
+                                      .secret_key = STR("THE-SECRET"),
+                                      .timeout_ms = timeout_ms,
+                                      .cache_bytes = 1 << 20 };
+
+    fake_s3_start(&f->fake);
+    CHECK_OK(remote_new(&o, &f->remote));
+    f->place = (struct remote_place){ .endpoint = str_from_z(f->fake.url), .bucket = STR("lake") };
+    f->arena = arena_new(64 << 20);
+}
+
+static void end(struct fixture *f)
+{
+    f->remote = remote_free(f->remote);
+    fake_s3_stop(&f->fake);
+    f->arena = arena_free(f->arena);
+}
+
+static struct err put(struct fixture *f, const char *key, struct str bytes)
+{
+    return remote_put(f->remote, &f->place, str_from_z(key), bytes, f->arena);
+}
+
+static struct err get(struct fixture *f, const char *key, struct str *ret)
+{
+    return remote_get(f->remote, &f->place, str_from_z(key), 1000, f->arena, ret);
+}
+
+/* The next requests fail. */
+static void fail(struct fixture *f, int count, int status, const char *code)
+{
+    f->fake.fail_code = code;
+    f->fake.fail_status = status;
+    f->fake.fail_next = count;
+}
+
+TEST(a_file_is_written_read_and_deleted)
+{
+    struct fixture f;
+    struct str got;
+
+    begin(&f, 10000);
+    CHECK_OK(remote_check_bucket(f.remote, &f.place, f.arena));
+    CHECK_OK(put(&f, "a b/c", STR("bytes")));
+    CHECK_STR(fake_s3_find(&f.fake, "/lake/a%20b/c", f.arena), STR("bytes"));
+    CHECK_OK(get(&f, "a b/c", &got));
+    CHECK_STR(got, STR("bytes"));
+    CHECK_U64(f.fake.gets, 0); /* what was written is in memory */
+    CHECK_OK(remote_delete(f.remote, &f.place, STR("a b/c"), f.arena));
+    CHECK_OK(remote_delete(f.remote, &f.place, STR("a b/c"), f.arena));
+    CHECK_ERR(get(&f, "a b/c", &got), ERR_NO_SUCH_KEY);
+    CHECK_U64(f.fake.connections, 1); /* kept for all of these */
+    end(&f);
+}
+
+TEST(a_file_that_was_read_is_not_asked_for_again)
+{
+    struct fixture f;
+    struct str got;
+
+    begin(&f, 10000);
+    fake_s3_put(&f.fake, "/lake/k", STR("there"));
+    for (int i = 0; i < 3; i++) {
+        CHECK_OK(get(&f, "k", &got));
+        CHECK_STR(got, STR("there"));
+    }
+    CHECK_U64(f.fake.gets, 1);
+    end(&f);
+}
+
+TEST(a_name_that_is_taken_is_not_written_over)
+{
+    struct fixture f;
+
+    begin(&f, 10000);
+    fake_s3_put(&f.fake, "/lake/k", STR("another's"));
+    CHECK_ERR(put(&f, "k", STR("mine")), ERR_PRECONDITION);
+    CHECK_STR(fake_s3_find(&f.fake, "/lake/k", f.arena), STR("another's"));
+    end(&f);
+}
+
+TEST(an_answer_that_is_lost_is_asked_for_again)
+{
+    struct fixture f;
+    struct str got;
+
+    begin(&f, 10000);
+    f.fake.fails_late = true;
+    fail(&f, 1, 0, NULL); /* written, and the connection closed: the second attempt finds it there */
+    CHECK_OK(put(&f, "k", STR("bytes")));
+    fail(&f, 1, 503, "SlowDown");
+    CHECK_OK(put(&f, "k2", STR("bytes")));
+    CHECK_U64(fake_s3_count(&f.fake), 2);
+    f.fake.fails_late = false;
+    fake_s3_put(&f.fake, "/lake/k3", STR("x"));
+    fail(&f, 2, 500, "InternalError");
+    CHECK_OK(get(&f, "k3", &got));
+    end(&f);
+}
+
+TEST(an_endpoint_that_goes_on_failing_is_told_with_its_code)
+{
+    struct fixture f;
+    struct str got;
+
+    begin(&f, 10000);
+    fail(&f, 100, 503, "SlowDown");
+    const struct err e = get(&f, "k", &got);
+    CHECK_ERR(e, ERR_UNAVAILABLE);
+    CHECK(str_contains(str_from_z(e.why), STR("503 SlowDown")));
+    CHECK(str_contains(str_from_z(e.why), str_from_z(f.fake.url)));
+    CHECK(str_contains(str_from_z(e.why), STR("GET s3://lake/k")));
+    CHECK_U64(f.fake.requests, 4);
+    end(&f);
+}
+
+TEST(a_refusal_is_told_at_once_and_shows_no_secret)
+{
+    struct fixture f;
+    struct str got;
+
+    begin(&f, 10000);
+    fail(&f, 1, 403, "InvalidAccessKeyId");
+    const struct err e = get(&f, "k", &got);
+    CHECK_ERR(e, ERR_UNAVAILABLE);
+    CHECK(str_contains(str_from_z(e.why), STR("403 InvalidAccessKeyId to the credentials 'default'")));
+    CHECK(!str_contains(str_from_z(e.why), STR("THE-SECRET")));
+    CHECK_U64(f.fake.requests, 1);
+    f.place.bucket = STR("other");
+    CHECK_ERR(remote_check_bucket(f.remote, &f.place, f.arena), ERR_NO_SUCH_BUCKET);
+    CHECK_ERR(put(&f, "k", STR("x")), ERR_NO_SUCH_BUCKET);
+    end(&f);
+}
+
+TEST(a_silent_endpoint_is_waited_for_no_longer_than_set)
+{
+    struct fixture f;
+    struct str got;
+
+    begin(&f, 200);
+    f.fake.is_silent = true;
+    CHECK_ERR(get(&f, "k", &got), ERR_UNAVAILABLE);
+    CHECK_U64(f.fake.requests, 1);
+    end(&f);
+}
+
+TEST(an_endpoint_that_is_not_there_is_unavailable)
+{
+    struct fixture f;
+    struct str got;
+
+    begin(&f, 10000);
+    fake_s3_stop(&f.fake);
+    const struct err e = get(&f, "k", &got);
+    CHECK_ERR(e, ERR_UNAVAILABLE);
+    CHECK(str_contains(str_from_z(e.why), str_from_z(f.fake.url)));
+    f.place.endpoint = STR("nonsense");
+    CHECK_ERR(get(&f, "k", &got), ERR_INVALID);
+    fake_s3_start(&f.fake);
+    end(&f);
+}
+
+TEST(a_file_that_is_too_large_is_refused)
+{
+    struct fixture f;
+    char large[1001] = { 'x' };
+    struct str got;
+
+    begin(&f, 10000);
+    fake_s3_put(&f.fake, "/lake/k", str_of(large, sizeof(large)));
+    CHECK_ERR(get(&f, "k", &got), ERR_TOO_LARGE);
+    CHECK_OK(put(&f, "mine", str_of(large, sizeof(large))));
+    CHECK_ERR(get(&f, "mine", &got), ERR_TOO_LARGE);
+    end(&f);
+}
+
+TEST(no_credentials_no_request)
+{
+    struct fixture f;
+    struct str got;
+
+    begin(&f, 10000);
+    CHECK(remote_has_keys(f.remote, STR("")) && remote_has_keys(f.remote, STR("default")));
+    CHECK(!remote_has_keys(f.remote, STR("other")) && !remote_has_keys(NULL, STR("")));
+    f.place.profile = STR("other");
+    const struct err e = get(&f, "k", &got);
+    CHECK_ERR(e, ERR_UNAVAILABLE);
+    CHECK(str_contains(str_from_z(e.why), STR("'other'")));
+    CHECK_U64(f.fake.requests, 0);
+    end(&f);
+}
+
+TEST(half_a_credential_is_refused)
+{
+    const struct remote_options o = { .access_key = STR("KEY"), .timeout_ms = 1000, .cache_bytes = 1000 };
+    struct remote *r = NULL;
+
+    CHECK_ERR(remote_new(&o, &r), ERR_INVALID);
+    CHECK(!r);
+}
+
+TEST(all_that_is_sent_for_a_reason_is_signed)
+{
+    struct fixture f;
+
+    begin(&f, 10000);
+    CHECK_OK(put(&f, "k", STR("bytes")));
+    const struct str head = fake_s3_last_head(&f.fake, f.arena);
+    CHECK(str_contains(head, STR("SignedHeaders=host;if-none-match;x-amz-content-sha256;x-amz-date, ")));
+    CHECK(str_contains(head, STR("/us-east-1/s3/aws4_request")));
+    f.place.region = STR("eu-7");
+    CHECK_OK(remote_check_bucket(f.remote, &f.place, f.arena));
+    CHECK(str_contains(fake_s3_last_head(&f.fake, f.arena), STR("/eu-7/s3/aws4_request")));
+    end(&f);
+}
+
+struct hand {
+    struct fixture *f;
+    int number;
+};
+
+static void write_and_read(void *arg)
+{
+    const struct hand *h = arg;
+    CLEANUP(arena_freep) struct arena *arena = arena_new(4 << 20);
+
+    for (int i = 0; i < 10; i++) {
+        struct str got;
+        const struct str key = arena_printf(arena, "%d/%d", h->number, i);
+        CHECK_OK(remote_put(h->f->remote, &h->f->place, key, key, arena));
+        CHECK_OK(remote_get(h->f->remote, &h->f->place, key, 1000, arena, &got));
+        CHECK_STR(got, key);
+        CHECK_OK(remote_delete(h->f->remote, &h->f->place, key, arena));
+    }
+}
+
+TEST(many_threads_share_a_few_connections)
+{
+    struct fixture f;
+    pthread_t threads[4];
+    struct hand hands[4];
+
+    begin(&f, 10000);
+    for (int i = 0; i < 4; i++) {
+        hands[i] = (struct hand){ &f, i };
+        CHECK_OK(thread_start("hand", write_and_read, &hands[i], &threads[i]));
+    }
+    for (int i = 0; i < 4; i++) thread_join(threads[i]);
+    CHECK_U64(fake_s3_count(&f.fake), 0);
+    CHECK(f.fake.connections <= 4);
+    end(&f);
+}
