@@ -111,6 +111,15 @@ static const struct setting settings[] = {
       "seconds from one reading of all objects against their checksums to the next; 0: never" },
     { "scrub-rate", SIZE, FIELD(scrub_rate), "8MiB", 64 * KIB, 64 * GIB,
       "what it reads in a second, at most" },
+    { "external-credentials", TEXT, FIELD(external_credentials), NULL, 0, 0,
+      "credentials for catalogs at other S3 endpoints: a file in the AWS shared-credentials form, 0600" },
+    { "external-access-key", SECRET, FIELD(external_access_key), NULL, 0, 0,
+      "access key for them, where there is no such file" },
+    { "external-secret-key", SECRET, FIELD(external_secret_key), NULL, 0, 0, "secret key for them" },
+    { "external-session-token", SECRET, FIELD(external_session_token), NULL, 0, 0,
+      "session token of temporary ones" },
+    { "external-timeout", NUMBER, FIELD(external_timeout_s), "20", 1, 600,
+      "seconds that one call of another S3 endpoint may take, with all its attempts" },
 };
 #define SETTING_COUNT (sizeof(settings) / sizeof(settings[0]))
 
@@ -129,6 +138,9 @@ static const struct alias {
 } aliases[] = {
     { "MINIO_ROOT_USER", "root-user" },
     { "MINIO_ROOT_PASSWORD", "root-password" },
+    { "AWS_ACCESS_KEY_ID", "external-access-key" },
+    { "AWS_SECRET_ACCESS_KEY", "external-secret-key" },
+    { "AWS_SESSION_TOKEN", "external-session-token" },
 };
 
 /* Variables of the project that are not the server's settings: the command line's and the tests'. */

@@ -47,6 +47,8 @@ struct config {
     struct str expire_snapshots;
     bool remove_orphans;
     uint64_t scrub_interval_s, scrub_rate;
+    struct str external_credentials, external_access_key, external_secret_key, external_session_token;
+    uint64_t external_timeout_s;
 };
 
 /* Read everything. argv: what follows the verb (`serve`). environment: as environ. ERR_INVALID with setting, place and word. */

@@ -26,6 +26,7 @@
 #include "catalog/maintain/maintain.h"
 #include "catalog/refs/live_guard.h"
 #include "server/background.h"
+#include "server/external.h"
 #include "server/iceberg/iceberg.h"
 #include "server/init_dir.h"
 #include "server/manage/backup_edge.h"
@@ -458,6 +459,7 @@ static struct err write_endpoints(struct server *s)
 
 static struct err open_all(struct server *s)
 {
+    TRY(external_open(s->config, s->arena, &s->store.remote));
     TRY(open_store(s));
     TRY(securable_migrate(&s->store));
     TRY(open_identities(s));
@@ -500,6 +502,7 @@ static void close_all(struct server *s)
     s->iam = iam_close(s->iam);
     s->store.blobs = blob_close(s->store.blobs);
     s->store.meta = meta_close(s->store.meta);
+    s->store.remote = remote_free(s->store.remote);
 }
 
 /* SIGTERM and SIGINT are blocked in every thread and waited for here: no handler, nothing asynchronous. */

@@ -32,7 +32,11 @@ struct err catalog_row_info(const struct catalog_row *row, struct str name, stru
                             struct catalog_info *ret)
 {
     struct catalog_info info = {
-        .id = row->id, .name = arena_str(arena, name), .base_location = row->base_location, .version = 1
+        .id = row->id,
+        .name = arena_str(arena, name),
+        .base_location = row->base_location,
+        .version = 1,
+        .is_external = row->is_external,
     };
 
     if (!info.name.data) return no_memory();

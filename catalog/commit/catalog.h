@@ -34,6 +34,7 @@ struct catalog_info {
     /* In the arena: decref'd with it. */
     json_t *properties;        /* object of strings; default-base-location as it was given */
     json_t *storage;           /* storageConfigInfo, as it was given; its allowedLocations hold the base location */
+    bool is_external;          /* its files lie at another S3 endpoint, which storage names (warehouse.h) */
 };
 /* Idempotent: an equal catalog that exists is OK. The bucket of its base location must exist. ERR_EXISTS with another base location; ERR_INVALID as catalog_create. */
 struct err catalog_ensure(struct store *s, struct str name, struct str base_location, const struct actor *who);
@@ -50,7 +51,8 @@ struct catalog_new {
     const json_t *storage;     /* object, kept; its allowedLocations are places of the catalog too: no two catalogs' places overlap. NULL: none */
     catalog_hook_fn *made;
 };
-/* ERR_EXISTS. ERR_NO_SUCH_BUCKET. ERR_INVALID: name, location, an overlap with another catalog's places, LIMIT_CATALOGS. */
+/* The bucket of its base location is one of this store, or lies at the endpoint that storage names, where it is asked for (decisions/0015): may wait for the network. ERR_UNAVAILABLE: that endpoint refuses, or does not answer.
+ * ERR_EXISTS. ERR_NO_SUCH_BUCKET. ERR_INVALID: name, location, an overlap with another catalog's places, LIMIT_CATALOGS. */
 struct err catalog_create(struct store *s, const struct catalog_new *made, const struct actor *who, struct arena *arena, struct catalog_info *ret);
 
 struct catalog_change {
@@ -120,6 +122,7 @@ struct table_info {
     uint64_t version;             /* of the row: grows with each commit */
     struct str places[TABLE_PLACES_SHOWN]; /* "bucket/key/": where its files may lie, its location first */
     size_t place_count;
+    bool is_external;             /* they lie at another S3 endpoint */
 };
 
 struct err table_load(struct store *s, struct str catalog, const struct table_ident *t, struct arena *arena, struct table_info *ret);
@@ -150,12 +153,12 @@ struct table_change {
 struct err table_commit(struct store *s, struct str catalog, const struct table_change *changes, size_t count, const struct actor *who,
                         struct arena *arena, struct table_info *ret);
 
-/* metadata_location must be an object of this store, inside the catalog's base location. */
+/* metadata_location must be a file of the catalog's warehouse, inside the catalog's base location. */
 struct err table_register(struct store *s, struct str catalog, const struct table_ident *t, struct str metadata_location, bool overwrite,
                           const struct actor *who, struct arena *arena, struct table_info *ret);
 /* Both of one kind. */
 struct err table_rename(struct store *s, struct str catalog, const struct table_ident *from, const struct table_ident *to, const struct actor *who);
-/* is_purge: the files under the table's location are deleted too, in the background, in slices, resumed after a restart. */
+/* is_purge: the files under the table's location are deleted too, in the background, in slices, resumed after a restart. ERR_UNSUPPORTED: of a table whose files lie elsewhere. */
 struct err table_drop(struct store *s, struct str catalog, const struct table_ident *t, bool is_purge, const struct actor *who);
 
 /* Delete some files of purged tables; *ret_more: there is more. Background work calls it. An error is that of a file which could not be deleted: the purge goes on behind it, and begins

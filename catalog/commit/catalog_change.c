@@ -10,6 +10,7 @@
 #include "catalog/commit/audit.h"
 #include "catalog/commit/catalog_row.h"
 #include "catalog/commit/guarded.h"
+#include "catalog/commit/warehouse.h"
 #include "storage/base/clock.h"
 #include "storage/base/limits.h"
 #include "storage/base/thread.h"
@@ -26,6 +27,7 @@ struct plan {
     catalog_hook_fn *hook;
     bool is_ensured; /* an equal one may be there */
     bool is_guarded;
+    bool is_external;
     const struct actor *who;
     struct arena *arena;
     struct catalog_info made;
@@ -106,9 +108,33 @@ static struct err check_bucket(struct txn *txn, const struct plan *plan)
     TRY(location_parse(plan->base_location, plan->arena, &bucket, &key));
     const struct err e = bucket_get(txn_rows(txn), bucket, plan->arena, &info);
     if (e.code != ERR_NO_SUCH_BUCKET) return e;
+    const bool has_endpoint = json_object_get(plan->storage, "endpoint") != NULL;
     return err_fail(ERR_NO_SUCH_BUCKET,
                     "the bucket '%.*s' of default-base-location does not exist in this store: make it "
-                    "first (S3 CreateBucket)",
+                    "first (S3 CreateBucket)%s",
+                    STR_ARG(bucket),
+                    has_endpoint ? ". For one at storageConfigInfo.endpoint the server needs credentials "
+                                   "(setting 'external-credentials', profile storageName)"
+                                 : "");
+}
+
+/* Whose is the bucket? What is here is ours, whatever is said of endpoints (decisions/0015). Outside of the transaction: another server may be asked. */
+static struct err look_for_bucket(struct store *s, struct plan *plan)
+{
+    CLEANUP(view_closep) struct rows *view = NULL;
+    struct bucket_info info;
+    struct str bucket, key;
+
+    TRY(location_parse(plan->base_location, plan->arena, &bucket, &key));
+    TRY(view_open(s->meta, &view));
+    const struct err here = bucket_get(view, bucket, plan->arena, &info);
+    view = view_close(view);
+    if (here.code != ERR_NO_SUCH_BUCKET) return here;
+    const struct err e = warehouse_look(s, plan->storage, bucket, plan->arena, &plan->is_external);
+    if (e.code != ERR_NO_SUCH_BUCKET) return e;
+    return err_fail(ERR_NO_SUCH_BUCKET,
+                    "the bucket '%.*s' of default-base-location exists neither in this store nor at "
+                    "storageConfigInfo.endpoint",
                     STR_ARG(bucket));
 }
 
@@ -184,11 +210,12 @@ static struct err put(struct txn *txn, struct plan *plan, const char *operation)
                              (json_int_t)info->updated_ms, "version", (json_int_t)info->version, "properties",
                              plan->properties, "storage", plan->storage);
 
+    if (plan->is_external && json_object_set_new(json, "external", json_true()) != 0) return no_memory();
     TRY(entity_put(txn, SPACE_CATALOGS, plan->name, json));
     TRY(guarded_put(txn,
                     &(struct guarded_change){ .catalog_id = info->id,
                                               .before = plan->old_location,
-                                              .after = plan->is_guarded ? plan->base_location : STR_NONE },
+                                              .after = plan->is_guarded && !plan->is_external ? plan->base_location : STR_NONE },
                     plan->arena));
     return audit(txn, plan, operation);
 }
@@ -204,7 +231,8 @@ static void made_of(struct plan *plan, uint64_t id)
                                         .updated_ms = now,
                                         .version = 1,
                                         .properties = plan->properties,
-                                        .storage = plan->storage };
+                                        .storage = plan->storage,
+                                        .is_external = plan->is_external };
 }
 
 static struct err existing(const struct plan *plan, const struct catalog_row *row)
@@ -224,7 +252,7 @@ static struct err create_fn(struct txn *txn, void *arg)
 
     if (e.code == ERR_OK) return existing(plan, &row);
     if (e.code != ERR_NO_SUCH_WAREHOUSE) return e;
-    TRY(check_bucket(txn, plan));
+    if (!plan->is_external) TRY(check_bucket(txn, plan));
     TRY(check_overlap(txn, plan, true));
     TRY(entity_new_id(txn, &id));
     made_of(plan, id);
@@ -241,6 +269,7 @@ struct err catalog_create(struct store *s, const struct catalog_new *made, const
     TRY(take(&plan, made->properties, made->storage));
     TRY(take_base_location(&plan));
     TRY(take_storage(&plan));
+    TRY(look_for_bucket(s, &plan));
     TRY(meta_run(s->meta, create_fn, &plan));
     *ret = plan.made;
     return OK;
@@ -283,7 +312,8 @@ static struct err check_move(struct txn *txn, const struct plan *plan, const str
     struct str from, to;
     bool is_used;
 
-    if (str_eq(before->base_location, plan->base_location)
+    const bool is_same_endpoint = !plan->is_external || warehouse_is_same(before->storage, plan->storage);
+    if (is_same_endpoint && str_eq(before->base_location, plan->base_location)
         && json_equal(json_object_get(before->storage, "allowedLocations"),
                       json_object_get(plan->storage, "allowedLocations")))
         return OK;
@@ -297,7 +327,7 @@ static struct err check_move(struct txn *txn, const struct plan *plan, const str
             ERR_INVALID,
             "default-base-location '%.*s' does not hold what the catalog's tables lie in ('%.*s')",
             STR_ARG(plan->base_location), STR_ARG(before->base_location));
-    TRY(check_bucket(txn, plan));
+    if (!plan->is_external) TRY(check_bucket(txn, plan));
     return check_overlap(txn, plan, false);
 }
 
@@ -328,6 +358,8 @@ static struct err update_fn(struct txn *txn, void *arg)
         return err_fail(ERR_CONFLICT, "the catalog's entityVersion is %lld, not %lld: read it again",
                         (long long)before.version, (long long)plan->change->version);
     TRY(take_change(plan, &before));
+    plan->is_external = before.is_external;
+    if (plan->is_external) TRY(warehouse_check(plan->storage));
     TRY(check_move(txn, plan, &before));
     plan->old_location = before.base_location;
     made_of(plan, before.id);

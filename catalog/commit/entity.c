@@ -134,6 +134,7 @@ struct err catalog_row_get(struct rows *r, struct str name, struct arena *arena,
     if (!json_defer(arena, row.json)) return no_memory();
     TRY(row_id(row.json, "id", &row.id));
     TRY(json_need_str(row.json, "base-location", &row.base_location));
+    TRY(json_want_bool(row.json, "external", &row.is_external));
     *ret = row;
     return OK;
 }
@@ -240,7 +241,7 @@ struct err table_row_get(struct rows *r, struct str catalog, const struct table_
     TRY(e);
     TRY(table_row_decode(key, value, arena, ret));
     ret->space = ident_space(t);
-    ret->base_location = c.base_location;
+    ret->catalog = c;
     return OK;
 }
 

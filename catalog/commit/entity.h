@@ -30,6 +30,7 @@ struct catalog_row {
     uint64_t id;
     struct str base_location; /* in the arena */
     json_t *json;             /* decref'd with the arena */
+    bool is_external;         /* catalog.h */
 };
 struct err catalog_row_get(struct rows *r, struct str name, struct arena *arena, struct catalog_row *ret);
 
@@ -50,7 +51,7 @@ struct table_row {
     enum space space;             /* SPACE_TABLES or SPACE_VIEWS */
     struct str key;
     uint64_t catalog_id, ns_id;
-    struct str base_location;     /* of the catalog */
+    struct catalog_row catalog;   /* of table_row_get alone */
     char uuid[37];
     struct str location, metadata_location;
     struct location_set places;   /* all that it has taken since it was made */
@@ -76,7 +77,7 @@ struct err location_take(struct txn *txn, struct str key, struct str uuid);
 struct err location_release(struct txn *txn, struct str key, struct str uuid);
 /* Add key unless the set has it, or a place above it. ERR_INVALID: the set is full. */
 struct err location_set_add(struct location_set *set, struct str key);
-/* The first of them, with that of `location` before all others, for who is told about the table. */
+/* The first of them as "bucket/key/", with that of `location` before all others, for who is told about the table. */
 struct err location_set_show(const struct location_set *set, struct str location, struct arena *arena, struct table_info *ret);
 /* The places that metadata claims: its location, write.data.path and its kind. Each inside `base`; ERR_INVALID names the property. */
 struct err locations_of_metadata(const json_t *metadata, struct str base_location, struct arena *arena, struct location_set *ret);

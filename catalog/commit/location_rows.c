@@ -5,7 +5,7 @@
  * "is below" the same as "begins with". Since no two rows overlap, only the nearest row on either side of a key can overlap it: two look-ups, exact, inside the
  * transaction (catalog.md 2.7; what the peers' read-then-write check gets wrong).
  */
-#include "catalog/commit/entity.h"
+#include "catalog/commit/warehouse.h"
 
 #include <string.h>
 
@@ -89,8 +89,10 @@ struct err location_set_show(const struct location_set *set, struct str location
 {
     TRY(location_key(location, arena, &ret->places[0]));
     ret->place_count = 1;
+    ret->is_external = set->count && place_is_external(set->keys[0]);
     for (size_t i = 0; i < set->count && ret->place_count < TABLE_PLACES_SHOWN; i++) {
-        if (!location_is_inside(set->keys[i], ret->places[0])) ret->places[ret->place_count++] = set->keys[i];
+        const struct str place = place_plain(set->keys[i]);
+        if (!location_is_inside(place, ret->places[0])) ret->places[ret->place_count++] = place;
     }
     return OK;
 }

@@ -9,6 +9,8 @@
 #include "catalog/commit/catalog.h"
 #include "storage/base/ids.h"
 #include "storage/base/limits.h"
+#include "storage/base/log.h"
+#include "storage/base/thread.h"
 
 static uint64_t next_version(struct str previous)
 {
@@ -62,11 +64,23 @@ static struct err prepare_large(struct store *s, struct metadata_file *f, struct
     return e;
 }
 
-struct err metadata_file_prepare(struct store *s, const json_t *metadata, struct str previous,
+static struct err prepare_external(struct metadata_file *f, struct arena *arena)
+{
+    char why[512];
+    const struct err e = warehouse_write(&f->warehouse, f->location, f->bytes, arena);
+    const struct err kept = err_keep(e, why, sizeof(why));
+
+    f->is_to_go = true;
+    if (kept.code == ERR_OK) return OK;
+    metadata_file_done(f); /* it may lie there all the same */
+    return err_fail(kept.code, "%s", kept.why);
+}
+
+struct err metadata_file_prepare(const struct warehouse *w, const json_t *metadata, struct str previous,
                                  struct arena *arena, struct metadata_file *ret)
 {
     char uuid[UUID_TEXT_SIZE];
-    struct metadata_file f = { .body = NULL };
+    struct metadata_file f = { .warehouse = *w };
     struct str bucket, key;
 
     ids_uuid(uuid);
@@ -77,8 +91,10 @@ struct err metadata_file_prepare(struct store *s, const json_t *metadata, struct
     TRY(location_parse(f.location, arena, &bucket, &key));
     TRY(object_key_check(key));
     TRY(print(metadata, arena, &f.bytes));
-    if (f.bytes.len > LIMIT_JOURNAL_BODY) {
-        TRY(prepare_large(s, &f, bucket, key));
+    if (w->is_external) {
+        TRY(prepare_external(&f, arena));
+    } else if (f.bytes.len > LIMIT_JOURNAL_BODY) {
+        TRY(prepare_large(w->store, &f, bucket, key));
     } else {
         f.small = (struct object_bytes){
             .bucket = bucket, .key = key, .bytes = f.bytes, .content_type = STR("application/json")
@@ -91,10 +107,29 @@ struct err metadata_file_prepare(struct store *s, const json_t *metadata, struct
 
 struct err metadata_file_fn(struct txn *txn, struct metadata_file *f, struct arena *arena)
 {
+    if (f->warehouse.is_external) return OK;
     return f->body ? object_put_fn(txn, &f->large) : object_bytes_fn(txn, &f->small, arena);
+}
+
+void metadata_file_settle(struct metadata_file *f, struct err outcome)
+{
+    if (outcome.code == ERR_OK || outcome.code == ERR_OUTCOME_UNKNOWN) f->is_to_go = false;
+}
+
+/* Best effort: a file that stays is named by nothing, and costs its bytes. */
+static void take_away(const struct metadata_file *f)
+{
+    CLEANUP(arena_freep) struct arena *arena = arena_new(LIMIT_REQUEST_ARENA);
+    const struct err e = arena ? warehouse_delete(&f->warehouse, f->location, arena) : no_memory();
+
+    if (e.code != ERR_OK)
+        LOG_WARN("a metadata file that no table names could not be deleted", STRV("file", f->location),
+                 ERRF(e));
 }
 
 void metadata_file_done(struct metadata_file *f)
 {
+    if (f->is_to_go) take_away(f);
+    f->is_to_go = false;
     f->body = body_writer_free(f->body);
 }

@@ -5,10 +5,8 @@
 
 #include <string.h>
 
-#include "catalog/commit/entity.h"
-#include "storage/base/limits.h"
+#include "catalog/commit/warehouse.h"
 #include "storage/base/thread.h"
-#include "storage/object/object_get.h"
 
 static struct err info_of_row(const struct table_row *row, struct arena *arena, struct table_info *ret)
 {
@@ -19,15 +17,24 @@ static struct err info_of_row(const struct table_row *row, struct arena *arena, 
     return location_set_show(&row->places, row->location, arena, ret);
 }
 
-struct err table_stat(struct store *s, struct str catalog, const struct table_ident *t, struct arena *arena,
-                      struct table_info *ret)
+static struct err find(struct store *s, struct str catalog, const struct table_ident *t, struct arena *arena,
+                       struct table_info *ret, struct warehouse *ret_warehouse)
 {
     CLEANUP(view_closep) struct rows *view = NULL;
     struct table_row row;
 
     TRY(view_open(s->meta, &view));
     TRY(table_row_get(view, catalog, t, arena, &row));
+    *ret_warehouse = warehouse_of_row(s, &row.catalog);
     return info_of_row(&row, arena, ret);
+}
+
+struct err table_stat(struct store *s, struct str catalog, const struct table_ident *t, struct arena *arena,
+                      struct table_info *ret)
+{
+    struct warehouse w;
+
+    return find(s, catalog, t, arena, ret, &w);
 }
 
 /* The metadata file is immutable; that it is gone between the two views can only mean that a newer one replaced it. */
@@ -35,12 +42,11 @@ struct err table_load(struct store *s, struct str catalog, const struct table_id
                       struct table_info *ret)
 {
     struct table_info info, again;
-    struct str bucket, key;
+    struct warehouse w;
 
     for (int attempt = 0;; attempt++) {
-        TRY(table_stat(s, catalog, t, arena, &info));
-        TRY(location_parse(info.metadata_location, arena, &bucket, &key));
-        const struct err e = object_read_all(s, bucket, key, LIMIT_JSON_BYTES, arena, &info.metadata);
+        TRY(find(s, catalog, t, arena, &info, &w));
+        const struct err e = warehouse_read(&w, info.metadata_location, arena, &info.metadata);
         if (e.code == ERR_OK) break;
         if (e.code != ERR_NO_SUCH_KEY && e.code != ERR_NO_SUCH_BUCKET) return e;
         TRY(table_stat(s, catalog, t, arena, &again));

@@ -133,14 +133,14 @@ static struct err tell(struct commit_plan *plan, struct target *t)
     return details && json_defer(plan->arena, details) ? OK : no_memory();
 }
 
-static struct err prepare_target(struct commit_plan *plan, struct target *t, struct str base_location)
+static struct err prepare_target(struct commit_plan *plan, struct target *t, const struct warehouse *home)
 {
     if (!t->is_changed) return OK;
     TRY(tell(plan, t));
     const char *update = t->write.ident.kind == METADATA_VIEW ? "ReplaceView" : "UpdateTable";
     t->write.operation = t->write.is_new ? "CreateTable" : update;
     TRY(commit_dropped_of(t->base, t->metadata, plan->arena, &t->write.dropped));
-    return table_write_prepare(plan->store, t->metadata, base_location, t->base_file, plan->arena, &t->write);
+    return table_write_prepare(home, t->metadata, t->base_file, plan->arena, &t->write);
 }
 
 static void forget_target(struct target *t)
@@ -169,8 +169,8 @@ static struct err prepare(struct commit_plan *plan)
         seen[plan->target_of[i]] = true;
         TRY(apply_change(t, change));
     }
-    for (size_t i = 0; i < plan->target_count; i++)
-        TRY(prepare_target(plan, &plan->targets[i], c.base_location));
+    const struct warehouse home = warehouse_of(plan->store, &c);
+    for (size_t i = 0; i < plan->target_count; i++) TRY(prepare_target(plan, &plan->targets[i], &home));
     return OK;
 }
 
@@ -216,7 +216,10 @@ static bool is_lost_race(struct err e)
 static struct err attempt(struct commit_plan *plan)
 {
     TRY(prepare(plan));
-    return changes_anything(plan) ? meta_run(plan->store->meta, commit_fn, plan) : OK;
+    if (!changes_anything(plan)) return OK;
+    const struct err e = meta_run(plan->store->meta, commit_fn, plan);
+    for (size_t i = 0; i < plan->target_count; i++) metadata_file_settle(&plan->targets[i].write.file, e);
+    return e;
 }
 
 static void results(const struct commit_plan *plan, struct table_info *ret)
@@ -246,12 +249,20 @@ static void step_aside(int attempt)
     mutex_done(&lock);
 }
 
+/* Its text outlives what is undone behind it. */
+static struct err keep(struct commit_plan *plan, struct err e)
+{
+    const char *why = e.code == ERR_OK ? NULL : arena_z(plan->arena, str_from_z(e.why));
+
+    return why ? (struct err){ e.code, why } : e;
+}
+
 static struct err run(struct commit_plan *plan, struct table_info *ret)
 {
     struct err e = OK;
 
     for (int i = 0; i < ATTEMPTS_MAX; i++) {
-        e = attempt(plan);
+        e = keep(plan, attempt(plan));
         if (e.code == ERR_OK || !is_lost_race(e)) break;
         METRIC_ADD(catalog_conflicts, 1);
         forget(plan);

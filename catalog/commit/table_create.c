@@ -11,7 +11,6 @@
 #include "storage/base/ids.h"
 #include "storage/base/limits.h"
 #include "storage/base/thread.h"
-#include "storage/object/object_get.h"
 
 /* The nearest namespace above with a `location` property, and how many levels of the path it stands for. */
 static struct err location_of_namespace(struct rows *view, uint64_t catalog_id, const struct ns_path *path,
@@ -94,7 +93,7 @@ static struct err create_fn(struct txn *txn, void *arg)
 
 /* What the transaction will check again: refused early, so that a staged create fails as a direct one does. */
 static struct err check_early(struct rows *view, struct str catalog, const struct table_ident *t,
-                              struct arena *arena, struct str *ret_base)
+                              struct arena *arena, struct catalog_row *ret_catalog)
 {
     struct catalog_row c;
     struct ns_row ns;
@@ -104,15 +103,16 @@ static struct err check_early(struct rows *view, struct str catalog, const struc
     const struct str key = table_key(c.id, ns.id, t->name, arena);
     if (!key.data) return no_memory();
     TRY(name_check_free(view, t, key, arena));
-    *ret_base = c.base_location;
+    *ret_catalog = c;
     return OK;
 }
 
 static struct err create_metadata(struct store *s, struct str catalog, const struct table_ident *t,
                                   const json_t *request, struct arena *arena, json_t **ret,
-                                  struct str *ret_base)
+                                  struct warehouse *ret_home)
 {
     CLEANUP(view_closep) struct rows *view = NULL;
+    struct catalog_row c;
     json_t *schema = NULL, *spec = NULL, *order = NULL, *properties = NULL;
     struct str location = STR_NONE;
 
@@ -122,7 +122,8 @@ static struct err create_metadata(struct store *s, struct str catalog, const str
     TRY(json_want_object(request, "properties", &properties));
     TRY(json_want_str(request, "location", &location));
     TRY(view_open(s->meta, &view));
-    TRY(check_early(view, catalog, t, arena, ret_base));
+    TRY(check_early(view, catalog, t, arena, &c));
+    *ret_home = warehouse_of_row(s, &c);
     if (location.len == 0) TRY(default_location(view, catalog, t, arena, &location));
     const struct table_create_parts parts = {
         .schema = schema,
@@ -172,13 +173,14 @@ static struct err stage_fn(struct txn *txn, void *arg)
     return FAIL(ERR_NOT_MODIFIED, "a look, not a change");
 }
 
-static struct err check_stage(struct store *s, const json_t *metadata, struct str base, struct arena *arena,
+static struct err check_stage(const struct warehouse *home, const json_t *metadata, struct arena *arena,
                               struct location_set *ret)
 {
     struct stage_plan plan = { .uuid = json_str(json_object_get(metadata, "table-uuid")) };
 
-    TRY(locations_of_metadata(metadata, base, arena, &plan.locations));
-    const struct err e = meta_run(s->meta, stage_fn, &plan);
+    TRY(locations_of_metadata(metadata, home->base_location, arena, &plan.locations));
+    if (home->is_external) TRY(location_set_external(&plan.locations, arena));
+    const struct err e = meta_run(home->store->meta, stage_fn, &plan);
     if (e.code != ERR_NOT_MODIFIED) return e;
     *ret = plan.locations;
     return OK;
@@ -189,20 +191,21 @@ struct err table_create(struct store *s, struct str catalog, const struct ns_pat
 {
     struct create_plan plan = { .store = s, .catalog = catalog, .who = who, .arena = arena };
     CLEANUP(json_freep) json_t *metadata = NULL;
-    struct str base;
+    struct warehouse home;
 
     plan.write.ident.ns = *ns;
     TRY(json_need_str(request, "name", &plan.write.ident.name));
     TRY(table_name_check(plan.write.ident.name));
-    TRY(create_metadata(s, catalog, &plan.write.ident, request, arena, &metadata, &base));
+    TRY(create_metadata(s, catalog, &plan.write.ident, request, arena, &metadata, &home));
     if (is_staged) {
-        TRY(check_stage(s, metadata, base, arena, &plan.write.locations));
+        TRY(check_stage(&home, metadata, arena, &plan.write.locations));
         return print_staged(metadata, &plan.write.locations, arena, ret);
     }
     plan.write.is_new = true;
     plan.write.operation = "CreateTable";
-    TRY(table_write_prepare(s, metadata, base, STR_NONE, arena, &plan.write));
+    TRY(table_write_prepare(&home, metadata, STR_NONE, arena, &plan.write));
     const struct err e = meta_run(s->meta, create_fn, &plan);
+    metadata_file_settle(&plan.write.file, e);
     metadata_file_done(&plan.write.file);
     TRY(e);
     table_write_result(&plan.write, ret);
@@ -213,9 +216,10 @@ struct err table_create(struct store *s, struct str catalog, const struct ns_pat
 
 static struct err view_metadata(struct store *s, struct str catalog, const struct table_ident *t,
                                 const json_t *request, struct arena *arena, json_t **ret,
-                                struct str *ret_base)
+                                struct warehouse *ret_home)
 {
     CLEANUP(view_closep) struct rows *view = NULL;
+    struct catalog_row c;
     json_t *schema = NULL, *version = NULL, *properties = NULL;
     struct str location = STR_NONE;
 
@@ -224,7 +228,8 @@ static struct err view_metadata(struct store *s, struct str catalog, const struc
     TRY(json_want_object(request, "properties", &properties));
     TRY(json_want_str(request, "location", &location));
     TRY(view_open(s->meta, &view));
-    TRY(check_early(view, catalog, t, arena, ret_base));
+    TRY(check_early(view, catalog, t, arena, &c));
+    *ret_home = warehouse_of_row(s, &c);
     if (location.len == 0) TRY(default_location(view, catalog, t, arena, &location));
     const struct view_create_parts parts = { .schema = schema,
                                              .view_version = version,
@@ -239,16 +244,17 @@ struct err view_create(struct store *s, struct str catalog, const struct ns_path
 {
     struct create_plan plan = { .store = s, .catalog = catalog, .who = who, .arena = arena };
     CLEANUP(json_freep) json_t *metadata = NULL;
-    struct str base;
+    struct warehouse home;
 
     plan.write.ident = (struct table_ident){ .ns = *ns, .kind = METADATA_VIEW };
     plan.write.is_new = true;
     plan.write.operation = "CreateView";
     TRY(json_need_str(request, "name", &plan.write.ident.name));
     TRY(table_name_check(plan.write.ident.name));
-    TRY(view_metadata(s, catalog, &plan.write.ident, request, arena, &metadata, &base));
-    TRY(table_write_prepare(s, metadata, base, STR_NONE, arena, &plan.write));
+    TRY(view_metadata(s, catalog, &plan.write.ident, request, arena, &metadata, &home));
+    TRY(table_write_prepare(&home, metadata, STR_NONE, arena, &plan.write));
     const struct err e = meta_run(s->meta, create_fn, &plan);
+    metadata_file_settle(&plan.write.file, e);
     metadata_file_done(&plan.write.file);
     TRY(e);
     table_write_result(&plan.write, ret);
@@ -282,13 +288,12 @@ static struct err register_fn(struct txn *txn, void *arg)
 
 /* The file must be one of this catalog's, and the table that it describes must be there too: nothing else is ever fetched (reliability.md D9). */
 static struct err read_registered(struct store *s, struct str catalog, struct table_write *w, struct str file,
-                                  struct arena *arena, json_t **ret, struct str *ret_base)
+                                  struct arena *arena, json_t **ret, struct warehouse *ret_home)
 {
     struct catalog_info c;
-    struct str bucket, key, file_key, base_key;
+    struct str file_key, base_key;
 
     TRY(catalog_get(s, catalog, arena, &c));
-    TRY(location_parse(file, arena, &bucket, &key));
     TRY(location_key(file, arena, &file_key));
     TRY(location_key(c.base_location, arena, &base_key));
     if (!location_is_inside(file_key, base_key))
@@ -296,12 +301,12 @@ static struct err read_registered(struct store *s, struct str catalog, struct ta
             ERR_INVALID,
             "Invalid metadata location '%.*s': it is outside of the catalog's base location '%.*s'",
             STR_ARG(file), STR_ARG(c.base_location));
-    const struct err e = object_read_all(s, bucket, key, LIMIT_JSON_BYTES, arena, &w->file.bytes);
+    *ret_home = warehouse_of(s, &c);
+    const struct err e = warehouse_read(ret_home, file, arena, &w->file.bytes);
     if (e.code == ERR_NO_SUCH_KEY || e.code == ERR_NO_SUCH_BUCKET)
         return err_fail(ERR_INVALID, "Invalid metadata location '%.*s': there is no such file",
                         STR_ARG(file));
     TRY(e);
-    *ret_base = c.base_location;
     return metadata_parse(w->ident.kind, w->file.bytes, ret);
 }
 
@@ -312,7 +317,7 @@ static struct err check_file_place(const struct table_write *w, struct str file,
 
     TRY(location_key(file, arena, &key));
     for (size_t i = 0; i < w->locations.count; i++) {
-        if (location_is_inside(key, w->locations.keys[i])) return OK;
+        if (location_is_inside(key, place_plain(w->locations.keys[i]))) return OK;
     }
     return err_fail(ERR_INVALID,
                     "Invalid metadata location '%.*s': it is outside of the table's location '%.*s'",
@@ -327,14 +332,14 @@ struct err table_register(struct store *s, struct str catalog, const struct tabl
                                   .overwrite = overwrite };
     struct table_write *w = &plan.create.write;
     CLEANUP(json_freep) json_t *metadata = NULL;
-    struct str base;
+    struct warehouse home;
 
     w->ident = *t;
     w->is_registered = true;
     w->operation = t->kind == METADATA_VIEW ? "RegisterView" : "RegisterTable";
     TRY(table_name_check(t->name));
-    TRY(read_registered(s, catalog, w, metadata_location, arena, &metadata, &base));
-    TRY(table_write_prepare(s, metadata, base, STR_NONE, arena, w));
+    TRY(read_registered(s, catalog, w, metadata_location, arena, &metadata, &home));
+    TRY(table_write_prepare(&home, metadata, STR_NONE, arena, w));
     TRY(check_file_place(w, metadata_location, arena));
     w->file.location = arena_str(arena, metadata_location);
     if (!w->file.location.data) return no_memory();

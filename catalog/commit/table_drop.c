@@ -11,6 +11,7 @@
 #include "catalog/commit/commit_note.h"
 #include "catalog/commit/entity.h"
 #include "catalog/commit/securable.h"
+#include "catalog/commit/warehouse.h"
 #include "storage/base/encode.h"
 #include "storage/base/ids.h"
 #include "storage/base/limits.h"
@@ -102,6 +103,12 @@ static struct err drop_fn(struct txn *txn, void *arg)
     struct table_row row;
 
     TRY(table_row_get(txn_rows(txn), plan->catalog, plan->ident, plan->arena, &row));
+    if (plan->is_purge && table_row_is_external(&row))
+        return err_fail(
+            ERR_UNSUPPORTED,
+            "Cannot purge %.*s: its files lie at another S3 endpoint, where this server deletes nothing. "
+            "Drop it without purge, and delete its files there",
+            STR_ARG(table_ident_print(plan->ident, plan->arena)));
     TRY(txn_del(txn, row.space, row.key));
     TRY(txn_del(txn, SPACE_TABLE_IDS, str_of(row.uuid, 36)));
     const struct securable s = securable_of_uuid(row.space == SPACE_VIEWS ? SECURABLE_VIEW : SECURABLE_TABLE,

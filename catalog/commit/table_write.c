@@ -106,8 +106,8 @@ struct err table_write_fn(struct txn *txn, struct str catalog, struct table_writ
                      w->details ? w->details : made);
 }
 
-struct err table_write_prepare(struct store *s, const json_t *metadata, struct str base_location,
-                               struct str previous_file, struct arena *arena, struct table_write *w)
+struct err table_write_prepare(const struct warehouse *home, const json_t *metadata, struct str previous_file,
+                               struct arena *arena, struct table_write *w)
 {
     struct str uuid, location;
 
@@ -120,9 +120,10 @@ struct err table_write_prepare(struct store *s, const json_t *metadata, struct s
     while (location.len && location.data[location.len - 1] == '/') location.len--;
     w->location = arena_str(arena, location);
     if (!w->location.data) return no_memory();
-    TRY(locations_of_metadata(metadata, base_location, arena, &w->locations));
+    TRY(locations_of_metadata(metadata, home->base_location, arena, &w->locations));
+    if (home->is_external) TRY(location_set_external(&w->locations, arena));
     TRY(location_set_show(&w->locations, w->location, arena, &w->shown));
-    return w->is_registered ? OK : metadata_file_prepare(s, metadata, previous_file, arena, &w->file);
+    return w->is_registered ? OK : metadata_file_prepare(home, metadata, previous_file, arena, &w->file);
 }
 
 void table_write_result(const struct table_write *w, struct table_info *ret)

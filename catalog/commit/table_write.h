@@ -29,8 +29,7 @@ struct table_write {
 struct err table_write_fn(struct txn *txn, struct str catalog, struct table_write *w, const struct actor *who, struct arena *arena);
 
 /* Fill uuid, location, locations and file from metadata. */
-struct err table_write_prepare(struct store *s, const json_t *metadata, struct str base_location, struct str previous_file, struct arena *arena,
-                               struct table_write *w);
+struct err table_write_prepare(const struct warehouse *home, const json_t *metadata, struct str previous_file, struct arena *arena, struct table_write *w);
 
 /* What the table is now. It cannot fail, since the change is made by then. */
 void table_write_result(const struct table_write *w, struct table_info *ret);

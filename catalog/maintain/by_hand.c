@@ -35,6 +35,11 @@ struct tables {
     bool is_cut;
 };
 
+static struct err check_here(const struct walked *t)
+{
+    return t->is_external ? FAIL(ERR_UNSUPPORTED, WALKED_EXTERNAL) : OK;
+}
+
 static struct err one_table(struct store *s, const struct maintain_scope *scope, struct arena *arena,
                             struct tables *ret)
 {
@@ -44,7 +49,8 @@ static struct err one_table(struct store *s, const struct maintain_scope *scope,
     TRY(table_stat(s, scope->catalog, &ident, arena, &info));
     ret->list[0] = (struct walked){ .catalog = scope->catalog,
                                     .ident = ident,
-                                    .uuid = arena_str(arena, str_from_z(info.uuid)) };
+                                    .uuid = arena_str(arena, str_from_z(info.uuid)),
+                                    .is_external = info.is_external };
     ret->count = 1;
     return ret->list[0].uuid.data ? OK : no_memory();
 }
@@ -167,7 +173,8 @@ struct err maintain_expire(struct maintain *m, const struct maintain_scope *scop
                                             .wants_files = true,
                                             .who = request->who };
         if (!scratch) return no_memory();
-        const struct err e = expire_table(s, &one, scratch, &report);
+        struct err e = check_here(&tables.list[i]);
+        if (e.code == ERR_OK) e = expire_table(s, &one, scratch, &report);
         if (e.code != ERR_OK && scope->table.len) return e;
         json_t *row = e.code == ERR_OK ? expire_row(&tables.list[i], &report) : named(&tables.list[i]);
         if (e.code != ERR_OK) set(row, "error", json_string(e.why));
@@ -200,6 +207,11 @@ static struct err orphans_of(struct store *s, const struct walked *t, const stru
     struct orphan_scan scan;
     struct err e = OK;
 
+    if (t->is_external) {
+        *ret = named(t);
+        set(*ret, "error", json_string(WALKED_EXTERNAL));
+        return OK;
+    }
     orphan_scan_init(&scan, t->uuid, true);
     while (e.code == ERR_OK && !scan.is_end) e = orphan_scan_step(s, &scan, rule);
     if (e.code == ERR_OK) *ret = orphan_row(t, &scan);
@@ -217,6 +229,7 @@ struct err maintain_orphans(struct maintain *m, const struct maintain_scope *sco
     TRY(find_tables(m->options.store, scope, arena, &tables));
     CLEANUP(json_freep) json_t *answer = answer_new(&tables, &list);
     set(answer, "dry-run", json_boolean(!removes));
+    if (scope->table.len) TRY(check_here(&tables.list[0]));
     for (size_t i = 0; i < tables.count; i++) {
         TRY(orphans_of(m->options.store, &tables.list[i], &rule, &row));
         json_array_append_new(list, row);
@@ -261,6 +274,11 @@ static struct err status_of(struct maintain *m, const struct walked *t, json_t *
     const struct err e = ref_table_get(view, t->uuid, &r);
     if (e.code != ERR_NOT_FOUND) TRY(e);
     TRY(ref_table_is_whole(view, t->uuid, &is_whole, &why));
+    if (t->is_external) {
+        is_whole = false;
+        why = WALKED_EXTERNAL;
+        (void)snprintf(r.why, sizeof(r.why), "%s", why);
+    }
     *ret = status_row(m, t, &r, is_whole ? NULL : why);
     return OK;
 }

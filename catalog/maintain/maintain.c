@@ -231,6 +231,7 @@ static struct err visit_table(struct maintain *m, const struct walked *table, st
 {
     bool removes = false;
 
+    if (table->is_external) return OK;
     TRY(read_again(m, table->uuid));
     TRY(expire_some(m, table, arena));
     TRY(removes_orphans(m, table->uuid, &removes));

@@ -96,6 +96,7 @@ static struct err next_table(struct walk *w, struct rows *view, struct arena *ar
     TRY(table_row_decode(key, value, arena, &row));
     ret->uuid = arena_str(arena, str_from_z(row.uuid));
     ret->ident = (struct table_ident){ .name = str_from(key, 16) };
+    ret->is_external = table_row_is_external(&row);
     const struct str kept = arena_str(arena, ns_key_bytes);
     if (!ret->uuid.data || !kept.data) return no_memory();
     *ret_found = true;

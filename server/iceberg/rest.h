@@ -110,5 +110,7 @@ void rest_page(struct name_page *names, struct str token, size_t size);
 /* The `config` object of a LoadTableResult: endpoint and path style, and keys vended for the table when the client asks for them (X-Iceberg-Access-Delegation). In *ret_storage the
  * storage-credentials array; NULL when none are given. Both the caller's to decref. */
 struct err rest_table_config(struct rest_request *req, const struct table_info *t, json_t **ret_config, json_t **ret_storage);
+/* The same of a table whose files lie at another S3 endpoint (rest_external.c): nothing is vended. */
+struct err rest_external_config(struct rest_request *req, json_t *config);
 
 #endif

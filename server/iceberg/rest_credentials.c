@@ -163,6 +163,12 @@ struct err rest_table_config(struct rest_request *req, const struct table_info *
     struct vended_key key;
 
     if (!config) return no_memory();
+    *ret_storage = NULL;
+    if (t->is_external) {
+        TRY(rest_external_config(req, config));
+        *ret_config = json_incref(config);
+        return OK;
+    }
     put_endpoint(req, config);
     TRY(subject_path(req, t, &path));
     if (wants_keys(req) && rights_of(req, &path)) {

@@ -173,6 +173,7 @@ struct err rest_load_credentials(struct rest_request *req)
     TRY(table_stat(req->options->store, req->prefix, &t, req->arena, &info));
     req->is_keys_wanted = true;
     TRY(rest_table_config(req, &info, &config, &storage));
+    if (info.is_external) storage = json_array(); /* there are none, for anybody */
     if (!storage) return FAIL(ERR_DENIED, "the caller may not read the table's files");
     rest_answer_json(req, 200, json_pack("{s:o}", "storage-credentials", storage));
     return OK;

@@ -79,6 +79,8 @@
 /* ---- other S3 endpoints: storage/remote ---- */
 #define LIMIT_REMOTE_KEYS (256 * KIB) /* a file of credentials: hundreds of profiles */
 #define LIMIT_REMOTE_IDLE 16         /* handles whose connections are kept: as many as workers may use at once */
+#define LIMIT_REMOTE_WAITERS 8       /* calls at once while an endpoint fails: of 16 workers, half stay with who does not need it */
+#define LIMIT_REMOTE_WARY_MS 10000   /* so long after a failure that holds */
 #define LIMIT_REMOTE_CACHE (64 * MIB) /* of metadata files in memory: thousands of tables of the usual size */
 
 /* ---- S3 ---- */

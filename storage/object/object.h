@@ -22,12 +22,15 @@
 #include "storage/meta/meta.h"
 #include "storage/volume/blob.h"
 
+struct remote; /* storage/remote; nothing here looks into it */
+
 /* The object store: rows and bodies together. Values; both outlive it. */
 struct store {
     struct meta *meta;
     struct blobs *blobs;
     uint64_t part_bytes_min;   /* LIMIT_PART_BYTES_MIN; a setting relaxes it */
     uint64_t small_body_max;   /* LIMIT_SMALL_BODY */
+    struct remote *remote;     /* for catalogs whose files lie at other S3 endpoints; NULL: this process reaches none */
 };
 
 /* ---- names ---- */

@@ -27,7 +27,7 @@ static const struct key {
 struct reading {
     struct arena *arena;
     struct key_ring ring;
-    int line;
+    int line, section_line;
 };
 
 static struct key_profile *current(struct reading *r)
@@ -41,8 +41,8 @@ static struct err section_end(struct reading *r)
 
     if (!p || (p->keys.access_key.len && p->keys.secret_key.len)) return OK;
     return err_fail(ERR_INVALID,
-                    "line %d: section [%.*s] needs both aws_access_key_id and aws_secret_access_key", r->line,
-                    STR_ARG(p->name));
+                    "line %d: section [%.*s] needs both aws_access_key_id and aws_secret_access_key",
+                    r->section_line, STR_ARG(p->name));
 }
 
 static struct err section_begin(struct reading *r, struct str line)
@@ -56,6 +56,7 @@ static struct err section_begin(struct reading *r, struct str line)
         return err_fail(ERR_INVALID, "line %d: section [%.*s] is there twice", r->line, STR_ARG(name));
     if (r->ring.count == PROFILES_MAX)
         return err_fail(ERR_INVALID, "line %d: more than %d sections", r->line, PROFILES_MAX);
+    r->section_line = r->line;
     r->ring.profiles[r->ring.count++] = (struct key_profile){ .name = name };
     return OK;
 }

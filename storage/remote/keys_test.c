@@ -33,7 +33,7 @@ TEST(a_wrong_file_is_refused_with_its_line_and_never_a_secret)
         { "[a]\naws_acces_key_id = SECRET\n", "line 2: unknown key 'aws_acces_key_id'" },
         { "[a]\naws_access_key_id SECRET\n", "line 2: 'aws_access_key_id' is not of the form KEY = VALUE" },
         { "[a]\naws_access_key_id = A\n[b]\n",
-          "line 3: section [a] needs both aws_access_key_id and aws_secret_access_key" },
+          "line 1: section [a] needs both aws_access_key_id and aws_secret_access_key" },
         { "[a]\naws_access_key_id=A\naws_secret_access_key=SECRET\n[a]\n",
           "line 4: section [a] is there twice" },
         { "[a]\nregion = x\nregion = y\n", "line 3: 'region' is given twice" },

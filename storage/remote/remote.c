@@ -4,6 +4,7 @@
 #include "storage/remote/remote.h"
 
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -30,6 +31,8 @@ struct remote {
     uint64_t timeout_ms;
     struct exchanges *exchanges;
     struct file_cache *cache;
+    _Atomic int running;
+    _Atomic uint64_t failed_ms; /* clock_mono_ms of the last call that got no good answer; 0: none */
 };
 
 /* ---- credentials ---- */
@@ -242,15 +245,10 @@ static void pause_before(int next)
     (void)poll(NULL, 0, random % (FIRST_PAUSE_MS << next));
 }
 
-/* The last answer that came, or why none did. */
-static struct err run(struct call *c, struct exchange_reply *ret)
+static struct err run_attempts(struct call *c, struct exchange_reply *ret)
 {
     struct err e = OK;
 
-    if (!remote_has_keys(c->remote, c->place->profile)) {
-        struct sign_request none = { .headers = NULL };
-        return remote_sign(c->remote, c->place, &none, c->arena, &(struct str){ NULL, 0 });
-    }
     c->deadline_ms = clock_mono_ms() + c->remote->timeout_ms;
     for (int i = 0; i < ATTEMPTS_MAX; i++) {
         if (i) pause_before(i);
@@ -258,7 +256,34 @@ static struct err run(struct call *c, struct exchange_reply *ret)
         e = attempt(c, ret);
         if (!is_worth_another(e, ret->status) || clock_mono_ms() >= c->deadline_ms) break;
     }
-    if (is_worth_another(e, ret->status)) METRIC_ADD(remote_failures, 1);
+    return e;
+}
+
+static bool is_wary(const struct remote *r)
+{
+    return r->failed_ms && clock_mono_ms() - r->failed_ms < LIMIT_REMOTE_WARY_MS;
+}
+
+/* The last answer that came, or why none did. */
+static struct err run(struct call *c, struct exchange_reply *ret)
+{
+    struct remote *r = c->remote;
+    struct err e;
+
+    if (!remote_has_keys(c->remote, c->place->profile)) {
+        struct sign_request none = { .headers = NULL };
+        return remote_sign(c->remote, c->place, &none, c->arena, &(struct str){ NULL, 0 });
+    }
+    if (r->running++ >= LIMIT_REMOTE_WAITERS && is_wary(r)) {
+        r->running--;
+        return failed(c, ERR_UNAVAILABLE, "it fails, and enough wait for it");
+    }
+    e = run_attempts(c, ret);
+    r->running--;
+    if (is_worth_another(e, ret->status)) {
+        METRIC_ADD(remote_failures, 1);
+        r->failed_ms = clock_mono_ms();
+    }
     return e.code == ERR_UNAVAILABLE || e.code == ERR_TOO_LARGE ? failed(c, e.code, e.why) : e;
 }
 

@@ -10,7 +10,7 @@
 
 #include "storage/base/arena.h"
 
-enum { FAKE_S3_OBJECTS = 64, FAKE_S3_CONNECTIONS = 64 };
+enum { FAKE_S3_OBJECTS = 512, FAKE_S3_CONNECTIONS = 64 };
 
 struct fake_s3 {
     char url[64]; /* "http://127.0.0.1:PORT" */

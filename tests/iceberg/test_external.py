@@ -1,0 +1,270 @@
+"""Catalogs whose files lie at another S3 endpoint: here a second server, of which the first knows no more than an address and a key."""
+import concurrent.futures
+import signal
+import socket
+import threading
+import uuid
+
+import pyarrow
+import pytest
+from pyiceberg.catalog.rest import RestCatalog
+
+from firn_server import Server, wait_for
+from iceberg_helpers import ROOT, SCHEMA, Rest, identities_file
+from manage_helpers import Admin
+
+KEYS = {"AWS_ACCESS_KEY_ID": ROOT[0], "AWS_SECRET_ACCESS_KEY": ROOT[1]}
+
+
+@pytest.fixture(scope="module")
+def far(server_factory):
+    """The other endpoint."""
+    server = server_factory(environment={"FIRN_BUCKETS": "far"})
+    return server
+
+
+@pytest.fixture(scope="module")
+def near(server_factory):
+    """The catalog's server; the bucket `far` is not in it."""
+    return server_factory(environment={**KEYS, "FIRN_EXTERNAL_TIMEOUT": "5"})
+
+
+def make_catalog(server, endpoint, location="s3://far", name=None, **storage):
+    name = name or "c" + uuid.uuid4().hex[:12]
+    admin = Admin(Rest(server.catalog_url))
+    catalog = {"name": name, "type": "INTERNAL", "properties": {"default-base-location": f"{location}/{name}"},
+               "storageConfigInfo": {"storageType": "S3", "endpoint": endpoint, "stsUnavailable": True, **storage}}
+    answer = admin.call("POST", "/catalogs", json={"catalog": catalog})
+    return name, answer
+
+
+def open_external(server, endpoint, **storage):
+    name, answer = make_catalog(server, endpoint, **storage)
+    assert answer.status_code == 201, answer.text
+    rest = Rest(server.catalog_url, prefix=name)
+    rest.ok("POST", "/namespaces", json={"namespace": ["n"]})
+    return rest
+
+
+@pytest.fixture
+def rest(near, far):
+    return open_external(near, far.url)
+
+
+def metadata_files(far, rest):
+    listed = far.boto().list_objects_v2(Bucket="far", Prefix=rest.prefix + "/").get("Contents", [])
+    return sorted(o["Key"] for o in listed if o["Key"].endswith(".metadata.json"))
+
+
+def set_property(name):
+    return {"action": "set-properties", "updates": {name: "1"}}
+
+
+def py_catalog(server, rest, **options):
+    return RestCatalog("firn", uri=server.catalog_url + "/api/catalog", warehouse=rest.prefix, credential=":".join(ROOT), **options)
+
+
+ROWS = pyarrow.table({"id": pyarrow.array([1, 2, 3], pyarrow.int64()), "v": pyarrow.array(["a", "b", "c"])})
+
+
+def test_pyiceberg_with_keys_of_its_own_creates_appends_reads_and_drops(near, far, rest):
+    """The server tells the endpoint; the keys are the client's."""
+    catalog = py_catalog(near, rest, **{"s3.access-key-id": ROOT[0], "s3.secret-access-key": ROOT[1]})
+    table = catalog.create_table("n.t", ROWS.schema)
+    assert table.io.properties["s3.endpoint"] == far.url and table.location().startswith(f"s3://far/{rest.prefix}/n/t-")
+    table.append(ROWS)
+    table.append(ROWS)
+    assert catalog.load_table("n.t").scan().to_arrow().num_rows == 6
+    assert len(metadata_files(far, rest)) == 3
+    assert "far" not in [b["Name"] for b in near.boto().list_buckets()["Buckets"]]
+    catalog.rename_table("n.t", "n.u")
+    assert catalog.load_table("n.u").scan().to_arrow().num_rows == 6
+    location = catalog.load_table("n.u").metadata_location
+    catalog.drop_table("n.u")
+    assert catalog.register_table("n.again", location).scan().to_arrow().num_rows == 6
+    assert catalog.list_tables("n") == [("n", "again")]
+
+
+def test_no_keys_are_vended_and_the_client_is_told_the_outer_name(near, far):
+    rest = open_external(near, "http://files.example.com:9000", endpointInternal=far.url, region="eu-7", pathStyleAccess=True)
+    loaded = rest.create("n", "t")
+    assert loaded["config"] == {"s3.endpoint": "http://files.example.com:9000", "s3.path-style-access": "true", "s3.region": "eu-7", "client.region": "eu-7"}
+    vended = rest.call("GET", "/namespaces/n/tables/t", headers={"X-Iceberg-Access-Delegation": "vended-credentials"}).json()
+    assert "storage-credentials" not in vended and "s3.access-key-id" not in vended["config"]
+    assert rest.ok("GET", "/namespaces/n/tables/t/credentials") == {"storage-credentials": []}
+
+
+def test_views_staged_tables_and_transactions(far, rest):
+    version = {"version-id": 1, "timestamp-ms": 1, "schema-id": 0, "summary": {}, "default-namespace": ["n"],
+               "representations": [{"type": "sql", "sql": "select 1", "dialect": "spark"}]}
+    rest.ok("POST", "/namespaces/n/views", json={"name": "v", "schema": SCHEMA, "view-version": version, "properties": {}})
+    assert rest.ok("GET", "/namespaces/n/views/v")["metadata"]["current-version-id"] == 1
+    rest.create("n", "staged", **{"stage-create": True})
+    assert len(metadata_files(far, rest)) == 1
+    for name in ("a", "b"):
+        rest.create("n", name)
+    changes = [{"identifier": {"namespace": ["n"], "name": name}, "requirements": [], "updates": [set_property("together")]} for name in ("a", "b")]
+    rest.ok("POST", "/transactions/commit", json={"table-changes": changes})
+    for name in ("a", "b"):
+        assert rest.ok("GET", f"/namespaces/n/tables/{name}")["metadata"]["properties"]["together"] == "1"
+    before = metadata_files(far, rest)
+    changes[1]["requirements"] = [{"type": "assert-table-uuid", "uuid": str(uuid.uuid4())}]
+    rest.fails(409, "CommitFailedException", "POST", "/transactions/commit", json={"table-changes": changes})
+    assert metadata_files(far, rest) == before
+
+
+def test_lost_races_leave_no_metadata_file_behind(far, rest):
+    rest.create("n", "t")
+
+    def some(number):
+        mine = Rest(rest.url, prefix=rest.prefix)
+        return [mine.call("POST", "/namespaces/n/tables/t", json={"requirements": [], "updates": [set_property(f"p{number}-{i}")]}).status_code for i in range(5)]
+
+    with concurrent.futures.ThreadPoolExecutor(6) as pool:
+        answers = [status for statuses in pool.map(some, range(6)) for status in statuses]
+    assert set(answers) <= {200, 409}
+    assert len(metadata_files(far, rest)) == 1 + answers.count(200)
+    properties = rest.ok("GET", "/namespaces/n/tables/t")["metadata"]["properties"]
+    assert len([name for name in properties if name.startswith("p")]) == answers.count(200)
+
+
+def test_whose_a_bucket_is(near, far):
+    near.boto().create_bucket(Bucket="mine")
+    name, answer = make_catalog(near, far.url, location="s3://mine")
+    assert answer.status_code == 201
+    rest = Rest(near.catalog_url, prefix=name)
+    rest.ok("POST", "/namespaces", json={"namespace": ["n"]})
+    assert rest.create("n", "t")["config"]["s3.endpoint"] != far.url  # what is here is ours, whatever a script says of endpoints
+    assert near.boto().list_objects_v2(Bucket="mine")["KeyCount"] == 1
+    for location, endpoint, storage, status, text in (
+            ("s3://none", far.url, {}, 400, "neither in this store nor at storageConfigInfo.endpoint"),
+            ("s3://none", near.url, {}, 400, "neither in this store nor at storageConfigInfo.endpoint"),  # a script's "endpoint" that is this very server
+            ("s3://far", far.url, {"storageName": "unknown"}, 400, "external-credentials"),
+            ("s3://far", "ftp://x", {}, 400, "http://"),
+            ("s3://far", far.url + "/path", {}, 400, "without a path")):
+        _, answer = make_catalog(near, endpoint, location=location, **storage)
+        assert (answer.status_code, text in answer.json()["error"]["message"]) == (status, True), answer.text
+
+
+def test_purge_and_maintenance_say_that_they_do_nothing_there(near, far, rest):
+    rest.create("n", "t")
+    rest.fails(406, "UnsupportedOperationException", "DELETE", "/namespaces/n/tables/t?purgeRequested=true", "Drop it without purge")
+    maintenance = f"/api/firn/v1/catalogs/{rest.prefix}/maintenance"
+    rows = rest.raw("GET", maintenance + "/status").json()["tables"]
+    assert [(r["name"], r["complete"], "another S3 endpoint" in r["why"]) for r in rows] == [("t", False, True)]
+    rows = rest.raw("GET", maintenance + "/orphans").json()["tables"]
+    assert "another S3 endpoint" in rows[0]["error"]
+    refused = rest.raw("POST", maintenance + "/expire", json={"namespace": ["n"], "table": "t", "keep": 1})
+    assert refused.status_code == 406 and "another S3 endpoint" in refused.text
+    rest.ok("DELETE", "/namespaces/n/tables/t")
+    assert len(metadata_files(far, rest)) == 1  # dropped, and its files are where they were
+
+
+# ---- faults ----
+
+def test_an_endpoint_that_is_down_changes_nothing(start_server, near):
+    other = start_server(environment={"FIRN_BUCKETS": "far", "FIRN_ROOT_USER": ROOT[0]})
+    rest = open_external(near, other.url)
+    rest.create("n", "t")
+    location = rest.ok("GET", "/namespaces/n/tables/t")["metadata-location"]
+    other.stop(signal.SIGKILL)
+    update = {"requirements": [], "updates": [set_property("p")]}
+    error = rest.fails(503, "ServiceUnavailableException", "POST", "/namespaces/n/tables/t", other.url, json=update)
+    assert "s3://far/" in error["message"] and ROOT[1] not in error["message"]
+    rest.fails(503, "ServiceUnavailableException", "POST", "/namespaces/n/tables", json={"name": "u", "schema": SCHEMA})
+    loaded = rest.ok("GET", "/namespaces/n/tables/t")  # from memory
+    assert loaded["metadata-location"] == location and "p" not in loaded["metadata"]["properties"]
+    assert rest.call("HEAD", "/namespaces/n/tables/u").status_code == 404
+
+
+def test_a_wrong_key_is_told_as_such_and_not_shown(start_server, far):
+    catalog = start_server(environment={**KEYS})
+    rest = open_external(catalog, far.url)
+    rest.create("n", "t")
+    catalog.environment["AWS_SECRET_ACCESS_KEY"] = "a-wrong-secret"
+    catalog.restart()
+    rest = Rest(catalog.catalog_url, prefix=rest.prefix)
+    error = rest.fails(503, "ServiceUnavailableException", "GET", "/namespaces/n/tables/t", "403 SignatureDoesNotMatch to the credentials 'default'")
+    assert "a-wrong-secret" not in error["message"] and "a-wrong-secret" not in catalog.log.read_text()
+    _, answer = make_catalog(catalog, far.url)
+    assert answer.status_code == 503 and "403" in answer.json()["error"]["message"]
+
+
+def test_a_silent_endpoint_is_waited_for_no_longer_than_set_and_others_go_on(start_server, far):
+    catalog = start_server(environment={**KEYS, "FIRN_EXTERNAL_TIMEOUT": "1", "FIRN_CATALOGS": "own"})
+    rest = open_external(catalog, far.url)
+    rest.create("n", "t")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        admin = Admin(rest)
+        shown = admin.ok("GET", f"/catalogs/{rest.prefix}")
+        admin.ok("PUT", f"/catalogs/{rest.prefix}", json={"currentEntityVersion": shown["entityVersion"], "properties": shown["properties"],
+                                                          "storageConfigInfo": {**shown["storageConfigInfo"], "endpointInternal": url}})
+        update = {"requirements": [], "updates": [set_property("p")]}
+        threads = [threading.Thread(target=rest.call, args=("POST", "/namespaces/n/tables/t"), kwargs={"json": update}) for _ in range(24)]
+        for t in threads:
+            t.start()
+        own = Rest(catalog.catalog_url, prefix="own")
+        own.ok("POST", "/namespaces", json={"namespace": ["n"]})
+        own.create("n", "t")
+        for t in threads:
+            t.join()
+        rest.fails(503, "ServiceUnavailableException", "GET", "/namespaces/n/tables/t", url)
+    assert own.ok("GET", "/namespaces/n/tables/t")["metadata"]
+
+
+def test_a_killed_server_loses_no_commit(start_server, far):
+    catalog = start_server(environment={**KEYS})
+    rest = open_external(catalog, far.url)
+    rest.create("n", "t")
+    acknowledged, tried = set(), threading.Event()
+
+    def commit():
+        for i in range(10_000):
+            try:
+                rest.commit("/namespaces/n/tables/t", set_property(f"p{i}"))
+            except Exception:
+                return
+            acknowledged.add(f"p{i}")
+            tried.set()
+
+    for round_number in range(3):
+        tried.clear()
+        writer = threading.Thread(target=commit)
+        writer.start()
+        count = len(acknowledged)
+        wait_for(lambda: tried.is_set() and len(acknowledged) >= min(count + 5, 5), what="some commits")
+        catalog.stop(signal.SIGKILL)
+        writer.join()
+        catalog.start()
+        rest = Rest(catalog.catalog_url, prefix=rest.prefix)
+        loaded = rest.ok("GET", "/namespaces/n/tables/t")
+        assert acknowledged <= set(loaded["metadata"]["properties"]), round_number
+
+
+@pytest.mark.parametrize("text, mode, said", [
+    ("[default]\naws_access_key_id = A\n", 0o600, "line 1: section [default] needs both"),
+    ("[default]\naws_acess_key_id = A\n", 0o600, "line 2: unknown key 'aws_acess_key_id'"),
+    ("[default]\naws_access_key_id = A\naws_secret_access_key = hush\n", 0o644, "chmod 600"),
+])
+def test_a_wrong_file_of_credentials_stops_the_start(tmp_path, text, mode, said):
+    path = tmp_path / "credentials"
+    path.write_text(text)
+    path.chmod(mode)
+    server = Server(tmp_path, ["--external-credentials", str(path)])
+    with pytest.raises(AssertionError, match="the server ended"):
+        server.start()
+    log = server.log.read_text()
+    assert str(path) in log and said in log and "hush" not in log
+    assert not (tmp_path / "data").exists()
+
+
+def test_profiles_are_chosen_by_storage_name(start_server, far, tmp_path):
+    path = tmp_path / "credentials"
+    path.write_text(f"[default]\naws_access_key_id = {ROOT[0]}\naws_secret_access_key = wrong\n"
+                    f"[lab]\naws_access_key_id = {ROOT[0]}\naws_secret_access_key = {ROOT[1]}\nregion = eu-9\n")
+    path.chmod(0o600)
+    catalog = start_server("--external-credentials", str(path))
+    assert make_catalog(catalog, far.url)[1].status_code == 503
+    rest = open_external(catalog, far.url, storageName="lab")
+    assert rest.create("n", "t")["config"]["s3.region"] == "eu-9"
