@@ -58,7 +58,10 @@ static struct err prepare_large(struct store *s, struct metadata_file *f, struct
     TRY(body_writer_new(s, wanted, f->bytes.len, &f->body));
     struct err e = body_writer_write(f->body, f->bytes);
     if (e.code == ERR_OK) e = body_writer_finish_wait(f->body);
-    if (e.code != ERR_OK) f->body = body_writer_free(f->body);
+    if (e.code != ERR_OK) {
+        e = err_fail(e.code, "%s", e.why); /* its text was the writer's */
+        f->body = body_writer_free(f->body);
+    }
     f->large = (struct object_put){ .store = s, .bucket = bucket, .key = key, .body = f->body };
     f->large.meta.headers[OBJECT_CONTENT_TYPE] = STR("application/json");
     return e;
