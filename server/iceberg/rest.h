@@ -67,6 +67,7 @@ rest_run_fn rest_list_tables, rest_create_table, rest_load_table, rest_table_exi
     rest_load_credentials, rest_report_metrics;                                                  /* rest_table.c */
 rest_run_fn rest_list_views, rest_create_view, rest_load_view, rest_view_exists, rest_replace_view, rest_drop_view, rest_register_view,
     rest_rename_view;                                                                            /* rest_view.c */
+rest_run_fn rest_sign_request;                                                                   /* rest_sign.c */
 rest_run_fn rest_update_table, rest_commit_transaction;                                          /* rest_commit.c */
 
 /* ---- answers ---- */
@@ -110,7 +111,9 @@ void rest_page(struct name_page *names, struct str token, size_t size);
 /* The `config` object of a LoadTableResult: endpoint and path style, and keys vended for the table when the client asks for them (X-Iceberg-Access-Delegation). In *ret_storage the
  * storage-credentials array; NULL when none are given. Both the caller's to decref. */
 struct err rest_table_config(struct rest_request *req, const struct table_info *t, json_t **ret_config, json_t **ret_storage);
-/* The same of a table whose files lie at another S3 endpoint (rest_external.c): nothing is vended. */
-struct err rest_external_config(struct rest_request *req, json_t *config);
+/* The same of a table whose files lie at another S3 endpoint (rest_external.c): nothing is vended, and requests are signed for who asks for that. */
+struct err rest_external_config(struct rest_request *req, const struct table_info *t, json_t *config);
+/* Is this word in X-Iceberg-Access-Delegation? */
+bool rest_delegation_has(const struct rest_request *req, const char *word);
 
 #endif

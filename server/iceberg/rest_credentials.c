@@ -72,16 +72,20 @@ static struct err subject_path(const struct rest_request *req, const struct tabl
     return OK;
 }
 
-static bool wants_keys(const struct rest_request *req)
+bool rest_delegation_has(const struct rest_request *req, const char *word)
 {
     const struct str wanted = http_header(req->http, "x-iceberg-access-delegation");
     struct str piece;
 
-    if (req->is_keys_wanted) return true;
     for (struct str_split it = str_split_on(wanted, ','); wanted.data && str_split_next(&it, &piece);) {
-        if (str_is_nocase(str_trim(piece), "vended-credentials")) return true;
+        if (str_is_nocase(str_trim(piece), word)) return true;
     }
     return false;
+}
+
+static bool wants_keys(const struct rest_request *req)
+{
+    return req->is_keys_wanted || rest_delegation_has(req, "vended-credentials");
 }
 
 /* ---- the config objects ---- */
@@ -165,7 +169,7 @@ struct err rest_table_config(struct rest_request *req, const struct table_info *
     if (!config) return no_memory();
     *ret_storage = NULL;
     if (t->is_external) {
-        TRY(rest_external_config(req, config));
+        TRY(rest_external_config(req, t, config));
         *ret_config = json_incref(config);
         return OK;
     }

@@ -31,6 +31,7 @@ static const struct rest_op ops[] = {
     { "UpdateTable",       HTTP_POST,   TABLES "/{table}",                       PRIV_NONE,                      ON_PREFIX,         REST_JSON,              rest_update_table },
     { "DropTable",         HTTP_DELETE, TABLES "/{table}",                       PRIV_TABLE_DROP,                ON_PATH_TABLE,     0,                      rest_drop_table },
     { "LoadCredentials",   HTTP_GET,    TABLES "/{table}/credentials",           PRIV_TABLE_READ_DATA,           ON_PATH_TABLE,     0,                      rest_load_credentials },
+    { "SignRequest",       HTTP_POST,   TABLES "/{table}/sign",                  PRIV_TABLE_READ_DATA,           ON_PATH_TABLE,     REST_JSON,              rest_sign_request },
     { "ReportMetrics",     HTTP_POST,   TABLES "/{table}/metrics",               PRIV_NONE,                      ON_PREFIX,         REST_JSON,              rest_report_metrics },
     { "RegisterTable",     HTTP_POST,   NS "/{namespace}/register",              PRIV_NONE,                      ON_PREFIX,         REST_JSON,              rest_register_table },
     { "RenameTable",       HTTP_POST,   "/v1/{prefix}/tables/rename",            PRIV_NONE,                      ON_PREFIX,         REST_JSON,              rest_rename_table },

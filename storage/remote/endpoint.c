@@ -77,7 +77,7 @@ static bool has_control(struct str s)
     return false;
 }
 
-static bool has_dot_segment(struct str key)
+bool endpoint_has_dot_segment(struct str key)
 {
     struct str piece;
 
@@ -179,7 +179,7 @@ static struct err take_path(struct str path, bool is_path_style, struct str buck
     if (!plain.data || plain.data[0] != '/') return FAIL(ERR_INVALID, "the URL's path is not well formed");
     rest = str_from(plain, 1);
     if (is_path_style) rest = str_cut(rest, '/', &name);
-    if (has_dot_segment(rest) || memchr(plain.data, '\0', plain.len))
+    if (endpoint_has_dot_segment(rest) || memchr(plain.data, '\0', plain.len))
         return FAIL(ERR_INVALID, "the URL's path has '.' or '..' segments, or a NUL");
     o->bucket = name;
     o->key = rest;

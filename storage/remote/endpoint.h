@@ -35,6 +35,9 @@ struct endpoint_object {
     size_t pair_count;
 };
 
+/* A "." or ".." between slashes: some servers would resolve it. */
+bool endpoint_has_dot_segment(struct str key);
+
 enum { ENDPOINT_QUERY_MAX = 64 };
 
 /* Take a URL at this endpoint apart, of either style; virtual-host style only for `bucket`, since any other name before the host could as well be another endpoint. ERR_INVALID: it is none, or names things that

@@ -268,3 +268,97 @@ def test_profiles_are_chosen_by_storage_name(start_server, far, tmp_path):
     assert make_catalog(catalog, far.url)[1].status_code == 503
     rest = open_external(catalog, far.url, storageName="lab")
     assert rest.create("n", "t")["config"]["s3.region"] == "eu-9"
+
+
+# ---- remote signing ----
+
+SIGNING = {"X-Iceberg-Access-Delegation": "remote-signing"}
+
+
+def test_pyiceberg_without_any_key_creates_appends_reads_and_drops(near, far, rest):
+    """Every request to the endpoint is signed by the catalog."""
+    catalog = py_catalog(near, rest, **{"header.X-Iceberg-Access-Delegation": "remote-signing"})
+    catalog.create_namespace_if_not_exists(("n", "a b"))
+    table = catalog.create_table(("n", "a b", "t/%é"), ROWS.schema)
+    assert table.io.properties["s3.remote-signing-enabled"] == "true" and "s3.access-key-id" not in table.io.properties
+    table.append(ROWS)
+    table.append(ROWS)
+    assert catalog.load_table(("n", "a b", "t/%é")).scan().to_arrow().num_rows == 6
+    assert table.scan(row_filter="id = 2").to_arrow()["v"].to_pylist() == ["b", "b"]
+    catalog.drop_table(("n", "a b", "t/%é"))
+
+
+def test_signing_is_offered_to_who_asks_for_it(rest):
+    assert "s3.signer.endpoint" not in rest.create("n", "t")["config"]
+    config = rest.ok("GET", "/namespaces/n/tables/t", headers=SIGNING)["config"]
+    assert config["s3.signer.endpoint"] == f"v1/{rest.prefix}/namespaces/n/tables/t/sign" and config["s3.remote-signing-enabled"] == "true"
+    staged = rest.ok("POST", "/namespaces/n/tables", json={"name": "u", "schema": SCHEMA, "stage-create": True}, headers=SIGNING)
+    assert "s3.signer.endpoint" not in staged["config"]
+
+
+def sign(rest, method, uri, status=200, path="/namespaces/n/tables/t/sign", **headers):
+    answer = rest.call("POST", path, json={"region": "us-east-1", "method": method, "uri": uri, "headers": {k.replace("_", "-"): [v] for k, v in headers.items()}})
+    assert answer.status_code == status, f"{method} {uri}: {answer.status_code} {answer.text}"
+    return answer
+
+
+def test_a_signed_request_works_as_it_is_and_not_otherwise(far, rest):
+    location = rest.create("n", "t")["metadata"]["location"]
+    url = f"{far.url}/{location.removeprefix('s3://')}/data/f"
+    answer = sign(rest, "PUT", url, Content_Type="x/y")
+    assert answer.headers["Cache-Control"] == "no-cache" and ROOT[1] not in answer.text
+    headers = {name: ", ".join(values) for name, values in answer.json()["headers"].items()}
+    assert headers["Content-Type"] == "x/y" and answer.json()["uri"] == url
+    assert rest.session.put(url, data=b"bytes", headers={**headers, "Authorization": headers["authorization"]}).status_code == 200
+    headers = {name: values[0] for name, values in sign(rest, "GET", url).json()["headers"].items()}
+    headers["Authorization"] = headers.pop("authorization")
+    assert rest.session.get(url, headers=headers).content == b"bytes"
+    assert rest.session.get(url + "2", headers=headers).status_code == 403
+    assert rest.session.delete(url, headers=headers).status_code == 403
+    assert rest.session.get(url, headers={**headers, "x-amz-acl": "public-read"}).status_code == 403
+
+
+def test_nothing_else_is_signed(near, far, rest):
+    rest.create("n", "u")
+    location = rest.create("n", "t")["metadata"]["location"].removeprefix("s3://")
+    bucket, key = location.split("/", 1)
+    own = f"{far.url}/{location}"
+    for method, uri in (("GET", f"{far.url}/{bucket}/other/f"), ("GET", f"{own}2/f"), ("GET", own), ("GET", f"{own}/../u/f"), ("GET", f"{own}/%2e%2e/u/f"),
+                        ("GET", f"http://127.0.0.1:1/{location}/f"), ("GET", f"{near.url}/{location}/f"), ("GET", f"{own}/f?acl"), ("PUT", f"{own}/f?acl"),
+                        ("DELETE", f"{own}/f?versionId=1"), ("GET", f"{far.url}/{bucket}?list-type=2&prefix={key}"), ("GET", f"{far.url}/{bucket}?list-type=2"),
+                        ("GET", f"{far.url}/{bucket}?list-type=2&prefix={key}%2F&prefix="), ("POST", f"{far.url}/{bucket}?delete"), ("PATCH", f"{own}/f"),
+                        ("PUT", f"{far.url}/{bucket}")):
+        assert "Signature" not in sign(rest, method, uri, 403).text
+    sign(rest, "GET", f"{far.url}/{bucket}?list-type=2&prefix={key}%2F")
+    for name in ("x_amz_copy_source", "x_amz_acl", "x_amz_grant_read"):
+        sign(rest, "PUT", f"{own}/f", 403, **{name: "x"})
+    sign(rest, "PUT", f"{own}/f", 400, x_amz_meta_a="a\r\nb: c")
+    sign(rest, "GET", f"{own}/f", 404, path="/namespaces/n/tables/none/sign")
+    assert rest.call("POST", "/namespaces/n/tables/t/sign", json={"method": "GET"}).status_code == 400
+    assert rest.call("POST", "/namespaces/n/tables/t/sign", json={"method": "GET", "uri": own, "headers": {"a": "b"}}).status_code == 400
+
+
+def test_rights_are_looked_at_each_time(near, far, rest):
+    location = rest.create("n", "t")["metadata"]["location"].removeprefix("s3://")
+    admin, name = Admin(Rest(near.catalog_url)), "p_" + uuid.uuid4().hex[:12]
+    reader = Rest(near.catalog_url, admin.person(name, catalog=rest.prefix), prefix=rest.prefix)
+    uri = f"{far.url}/{location}/f"
+    sign(reader, "GET", uri, 404)  # as if it did not exist
+    admin.grant(name, "TABLE_READ_DATA", namespace="n", table="t", catalog=rest.prefix)
+    sign(reader, "GET", uri)
+    for method in ("PUT", "DELETE"):
+        sign(reader, method, uri, 403)
+    admin.grant(name, "TABLE_WRITE_DATA", namespace="n", table="t", catalog=rest.prefix)
+    for method in ("PUT", "DELETE"):
+        sign(reader, method, uri)
+    for privilege in ("TABLE_WRITE_DATA", "TABLE_READ_DATA"):
+        admin.revoke(name, privilege, namespace="n", table="t", catalog=rest.prefix)
+    sign(reader, "GET", uri, 404)
+
+
+def test_own_tables_are_not_signed_for(start_server):
+    server = start_server(environment={"FIRN_CATALOGS": "own"})
+    own = Rest(server.catalog_url, prefix="own")
+    own.ok("POST", "/namespaces", json={"namespace": ["n"]})
+    location = own.create("n", "t")["metadata"]["location"].removeprefix("s3://")
+    assert "vended credentials" in sign(own, "GET", f"{server.url}/{location}/f", 406).text
