@@ -274,6 +274,12 @@ TEST(no_object_of_this_store_is_ever_in_its_place)
     CHECK_OK(view_open(w.store.meta, &view));
     CHECK_ERR(table_of_key(view, STR("lake"), str_from(made.metadata_location, 10), w.arena, &uuid),
               ERR_NOT_FOUND);
+    /* Nobody is to look for its files here. */
+    struct rows_scan scan;
+    struct str key, value;
+    rows_scan_begin(&scan, view, SPACE_REF_COMMITS, STR_NONE, false);
+    CHECK(!rows_scan_next(&scan, &key, &value));
+    rows_scan_done(&scan);
     view = view_close(view);
     /* Two tables still do not share one. */
     char text[600];

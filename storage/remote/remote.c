@@ -10,6 +10,7 @@
 
 #include "storage/base/buf.h"
 #include "storage/base/clock.h"
+#include "storage/base/digest.h"
 #include "storage/base/encode.h"
 #include "storage/base/ids.h"
 #include "storage/base/limits.h"
@@ -23,7 +24,7 @@
 #define REGION_DEFAULT "us-east-1"
 #define ERROR_BYTES_MAX (64 * KIB) /* of an answer that is no file */
 
-enum { ATTEMPTS_MAX = 4, FIRST_PAUSE_MS = 50 };
+enum { ATTEMPTS_MAX = 4, FIRST_PAUSE_MS = 50, HEALTHS = 64 };
 
 struct remote {
     struct arena *arena; /* the ring and its texts */
@@ -31,8 +32,10 @@ struct remote {
     uint64_t timeout_ms;
     struct exchanges *exchanges;
     struct file_cache *cache;
-    _Atomic int running;
-    _Atomic uint64_t failed_ms; /* clock_mono_ms of the last call that got no good answer; 0: none */
+    struct health {
+        _Atomic int running;
+        _Atomic uint64_t failed_ms; /* clock_mono_ms of the last call that got no good answer; 0: none */
+    } healths[HEALTHS]; /* by endpoint; two that share one are only more careful with each other */
 };
 
 /* ---- credentials ---- */
@@ -259,30 +262,36 @@ static struct err run_attempts(struct call *c, struct exchange_reply *ret)
     return e;
 }
 
-static bool is_wary(const struct remote *r)
+static struct health *health_of(const struct call *c)
 {
-    return r->failed_ms && clock_mono_ms() - r->failed_ms < LIMIT_REMOTE_WARY_MS;
+    const struct str e = c->place->endpoint;
+    return &c->remote->healths[crc32c(0, e.data, e.len) % HEALTHS];
+}
+
+static bool is_wary(const struct health *h)
+{
+    return h->failed_ms && clock_mono_ms() - h->failed_ms < LIMIT_REMOTE_WARY_MS;
 }
 
 /* The last answer that came, or why none did. */
 static struct err run(struct call *c, struct exchange_reply *ret)
 {
-    struct remote *r = c->remote;
+    struct health *h = health_of(c);
     struct err e;
 
     if (!remote_has_keys(c->remote, c->place->profile)) {
         struct sign_request none = { .headers = NULL };
         return remote_sign(c->remote, c->place, &none, c->arena, &(struct str){ NULL, 0 });
     }
-    if (r->running++ >= LIMIT_REMOTE_WAITERS && is_wary(r)) {
-        r->running--;
+    if (h->running++ >= LIMIT_REMOTE_WAITERS && is_wary(h)) {
+        h->running--;
         return failed(c, ERR_UNAVAILABLE, "it fails, and enough wait for it");
     }
     e = run_attempts(c, ret);
-    r->running--;
+    h->running--;
     if (is_worth_another(e, ret->status)) {
         METRIC_ADD(remote_failures, 1);
-        r->failed_ms = clock_mono_ms();
+        h->failed_ms = clock_mono_ms();
     }
     return e.code == ERR_UNAVAILABLE || e.code == ERR_TOO_LARGE ? failed(c, e.code, e.why) : e;
 }

@@ -4,7 +4,7 @@
  * Files are written under fresh names and never change, so every call here may be repeated: one that meets a server's error or a broken connection is, after a short pause of random length, until timeout_ms
  * have passed since it began. A file that was read or written is kept in memory (cache.h), so that loading a table normally asks nobody.
  *
- * While an endpoint fails, no more than LIMIT_REMOTE_WAITERS calls wait at once; others get ERR_UNAVAILABLE right away, so that a dead endpoint does not keep every worker.
+ * While an endpoint fails, no more than LIMIT_REMOTE_WAITERS calls wait for it at once; others get ERR_UNAVAILABLE right away, so that a dead endpoint does not keep every worker.
  *
  * Errors name the endpoint, what was asked, the status and the code of S3's error document; never a secret. They block: for workers and background threads, never for HTTP threads. Any number of threads.
  *

@@ -1,5 +1,9 @@
 #include "storage/remote/remote.h"
 
+#include <sched.h>
+
+#include "storage/base/clock.h"
+#include "storage/base/limits.h"
 #include "storage/base/thread.h"
 #include "tests/unit/fake_s3.h"
 #include "tests/unit/test.h"
@@ -226,6 +230,63 @@ TEST(all_that_is_sent_for_a_reason_is_signed)
     f.place.region = STR("eu-7");
     CHECK_OK(remote_check_bucket(f.remote, &f.place, f.arena));
     CHECK(str_contains(fake_s3_last_head(&f.fake, f.arena), STR("/eu-7/s3/aws4_request")));
+    end(&f);
+}
+
+struct waiter {
+    struct fixture *f;
+    struct arena *arena;
+};
+
+static void wait_in_vain(void *arg)
+{
+    const struct waiter *w = arg;
+    struct str got;
+
+    CHECK_ERR(remote_get(w->f->remote, &w->f->place, STR("k"), 1000, w->arena, &got), ERR_UNAVAILABLE);
+}
+
+static void wait_for_requests(const struct fake_s3 *fake, int count)
+{
+    const uint64_t deadline = clock_mono_ms() + 20000;
+
+    while (fake->requests < count) {
+        CHECK(clock_mono_ms() < deadline);
+        (void)sched_yield();
+    }
+}
+
+TEST(a_failing_endpoint_does_not_keep_everybody)
+{
+    struct fixture f;
+    struct fake_s3 well;
+    struct waiter waiters[LIMIT_REMOTE_WAITERS];
+    pthread_t threads[LIMIT_REMOTE_WAITERS];
+    struct str got;
+
+    begin(&f, 30000);
+    fake_s3_start(&well);
+    fail(&f, 4, 500, "InternalError");
+    CHECK_ERR(get(&f, "k", &got), ERR_UNAVAILABLE);
+    f.fake.is_silent = true;
+    for (int i = 0; i < LIMIT_REMOTE_WAITERS; i++) {
+        waiters[i] = (struct waiter){ &f, arena_new(1 << 20) };
+        CHECK_OK(thread_start("waiter", wait_in_vain, &waiters[i], &threads[i]));
+    }
+    wait_for_requests(&f.fake, 4 + LIMIT_REMOTE_WAITERS);
+    const struct err e = get(&f, "k", &got);
+    CHECK_ERR(e, ERR_UNAVAILABLE);
+    CHECK(str_contains(str_from_z(e.why), STR("enough wait for it")));
+    CHECK_U64(f.fake.requests, 4 + LIMIT_REMOTE_WAITERS);
+    const struct remote_place other = { .endpoint = str_from_z(well.url), .bucket = STR("lake") };
+    CHECK_OK(remote_check_bucket(f.remote, &other, f.arena));
+    fake_s3_stop(&f.fake); /* lets the waiters go */
+    for (int i = 0; i < LIMIT_REMOTE_WAITERS; i++) {
+        thread_join(threads[i]);
+        arena_free(waiters[i].arena);
+    }
+    fake_s3_stop(&well);
+    fake_s3_start(&f.fake);
     end(&f);
 }
 

@@ -1,7 +1,9 @@
 """Catalogs whose files lie at another S3 endpoint: here a second server, of which the first knows no more than an address and a key."""
 import concurrent.futures
+import os
 import signal
 import socket
+import subprocess
 import threading
 import uuid
 
@@ -9,7 +11,7 @@ import pyarrow
 import pytest
 from pyiceberg.catalog.rest import RestCatalog
 
-from firn_server import Server, wait_for
+from firn_server import BINARY, Server, wait_for
 from iceberg_helpers import ROOT, SCHEMA, Rest, identities_file
 from manage_helpers import Admin
 
@@ -240,6 +242,15 @@ def test_a_killed_server_loses_no_commit(start_server, far):
         rest = Rest(catalog.catalog_url, prefix=rest.prefix)
         loaded = rest.ok("GET", "/namespaces/n/tables/t")
         assert acknowledged <= set(loaded["metadata"]["properties"]), round_number
+
+
+@pytest.mark.skipif(os.environ.get("FIRN_TEST_STORE") == "postgresql", reason="the check is of the embedded engine")
+def test_a_store_with_external_tables_is_whole(start_server, far):
+    catalog = start_server(environment={**KEYS})
+    open_external(catalog, far.url).create("n", "t")
+    assert catalog.stop() == 0
+    done = subprocess.run([BINARY, "store", "check", "--data", str(catalog.data)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("text, mode, said", [
