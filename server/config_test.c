@@ -110,6 +110,9 @@ TEST(other_servers_names_are_understood_and_ours_win)
     CHECK_STR(c.root_password, STR("s3cr3t"));
     CHECK_ERR(load(WORDS("--data", "d"), WORDS("POLARIS_BOOTSTRAP_CREDENTIALS=root,s3cr3t"), &c),
               ERR_INVALID);
+    CHECK_OK(load(WORDS("--data", "d"), WORDS("AWS_ACCESS_KEY_ID=k", "AWS_SECRET_ACCESS_KEY=s"), &c));
+    CHECK_STR(c.external_access_key, STR("k"));
+    CHECK_STR(c.external_secret_key, STR("s"));
 }
 
 TEST(lists_are_split_and_repeated_flags_add)

@@ -131,6 +131,12 @@ static struct err look_for_bucket(struct store *s, struct plan *plan)
     view = view_close(view);
     if (here.code != ERR_NO_SUCH_BUCKET) return here;
     const struct err e = warehouse_look(s, plan->storage, bucket, plan->arena, &plan->is_external);
+    if (e.code == ERR_UNAVAILABLE)
+        return err_fail(
+            e.code,
+            "the bucket '%.*s' of default-base-location is not in this store, and whether it is at "
+            "storageConfigInfo.endpoint cannot be told: %s",
+            STR_ARG(bucket), e.why);
     if (e.code != ERR_NO_SUCH_BUCKET) return e;
     return err_fail(ERR_NO_SUCH_BUCKET,
                     "the bucket '%.*s' of default-base-location exists neither in this store nor at "

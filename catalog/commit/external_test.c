@@ -166,7 +166,10 @@ TEST(a_bucket_that_is_nowhere_makes_no_catalog)
     CHECK(str_contains(str_from_z(e.why), STR("external-credentials")));
     w.fake.fail_status = 403;
     w.fake.fail_next = 1;
-    CHECK_ERR(make_at(&w, "c", "s3://lake", w.fake.url), ERR_UNAVAILABLE);
+    const struct err refused = make_at(&w, "c", "s3://lake", w.fake.url);
+    CHECK_ERR(refused, ERR_UNAVAILABLE);
+    CHECK(str_contains(str_from_z(refused.why), STR("is not in this store")));
+    CHECK(str_contains(str_from_z(refused.why), STR("it answered 403")));
     w.store.remote = remote_free(w.store.remote);
     CHECK_ERR(make_at(&w, "c", "s3://lake", w.fake.url), ERR_NO_SUCH_BUCKET);
     CHECK_ERR(catalog_get(&w.store, STR("c"), w.arena, &info), ERR_NO_SUCH_WAREHOUSE);

@@ -302,13 +302,14 @@ static struct err refusal(const struct call *c, const struct exchange_reply *rep
     const struct str profile = c->place->profile.len ? c->place->profile : STR("default");
     char text[160];
 
-    (void)snprintf(text, sizeof(text), "it answered %d %.*s", reply->status, STR_ARG(word));
+    const char *blank = word.len ? " " : ""; /* an answer to HEAD has no document */
+    (void)snprintf(text, sizeof(text), "it answered %d%s%.*s", reply->status, blank, STR_ARG(word));
     if (str_is(word, "NoSuchBucket")) return failed(c, ERR_NO_SUCH_BUCKET, text);
     if (reply->status == 404) return failed(c, c->key.len ? ERR_NO_SUCH_KEY : ERR_NO_SUCH_BUCKET, text);
     if (reply->status == 412 || reply->status == 409) return failed(c, ERR_PRECONDITION, text);
     if (reply->status == 401 || reply->status == 403)
-        (void)snprintf(text, sizeof(text), "it answered %d %.*s to the credentials '%.*s' of this server",
-                       reply->status, STR_ARG(word), STR_ARG(str_slice(profile, 0, 32)));
+        (void)snprintf(text, sizeof(text), "it answered %d%s%.*s to the credentials '%.*s' of this server",
+                       reply->status, blank, STR_ARG(word), STR_ARG(str_slice(profile, 0, 32)));
     return failed(c, ERR_UNAVAILABLE, text);
 }
 
