@@ -50,11 +50,13 @@ static struct err open_postgresql(struct store *s)
                      &s->meta);
 }
 
-static struct err open_shared(const char *dir, const char *schema, struct meta **ret)
+static struct err open_shared(struct store *s)
 {
-    (void)dir;
-    return meta_open(
-        &(struct meta_options){ .store = test_postgresql(), .schema = schema, .is_shared = true }, ret);
+    return meta_open(&(struct meta_options){ .store = test_postgresql(),
+                                             .schema = s->schema,
+                                             .number_after = s->number_after,
+                                             .is_shared = true },
+                     &s->meta);
 }
 
 static const struct engine engines[] = {
@@ -460,10 +462,20 @@ static struct err remember_number(struct txn *txn, void *arg)
     return txn_put(txn, SPACE_SYSTEM, STR("n"), STR("x"));
 }
 
+/* With several servers, once it is known of all. */
+static void wait_until_viewed(const struct store *s, uint64_t number)
+{
+    const uint64_t deadline = clock_mono_ms() + 60000;
+
+    while (meta_positions(s->meta).viewed_by_all < number) {
+        CHECK(clock_mono_ms() < deadline);
+        sched_yield();
+    }
+}
+
 CONTRACT(transactions_are_numbered_and_positions_follow)
 {
     uint64_t first = 0, second = 0, third = 0;
-    const uint64_t deadline = clock_mono_ms() + 60000;
     CLEANUP(view_closep) struct rows *view = NULL;
 
     CHECK_OK(meta_run(s->meta, remember_number, &first));
@@ -475,11 +487,7 @@ CONTRACT(transactions_are_numbered_and_positions_follow)
     CHECK_OK(meta_checkpoint(s->meta));
     CHECK(meta_positions(s->meta).checkpointed >= second);
     view = view_close(view);
-    while (meta_positions(s->meta).viewed_by_all
-           < second) { /* with several servers, once it is known of all */
-        CHECK(clock_mono_ms() < deadline);
-        sched_yield();
-    }
+    wait_until_viewed(s, second);
     store_reopen(s);
     CHECK_OK(meta_run(s->meta, remember_number, &third));
     CHECK(third > second);
@@ -494,7 +502,7 @@ CONTRACT(numbers_begin_above_a_given_one_and_never_go_back_to_it)
     store_reopen(s);
     CHECK_OK(meta_run(s->meta, remember_number, &second));
     CHECK(second > first + 1000000);
-    CHECK(meta_positions(s->meta).viewed_by_all >= second);
+    wait_until_viewed(s, second);
     store_reopen(s);
     CHECK_OK(meta_run(s->meta, remember_number, &third));
     CHECK(third > second);

@@ -15,6 +15,7 @@
  * A body may be swept when it was dropped at or below the lowest `seen`. A row whose beat is LIMIT_PG_SERVER_S old counts no more: PostgreSQL has ended whatever view its server had, since a session may not
  * be idle in a transaction for longer. A server that comes later sees all that was committed before it came.
  */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,6 +42,19 @@ static struct str seen_here(struct pg_engine *m, uint8_t out[8])
 
 /* ---- coming and going ---- */
 
+/* meta_options.number_after. */
+static struct err numbers_begin(struct pg_engine *m, struct pg *pg)
+{
+    struct pg_answer *a;
+    char batch[24];
+
+    if (!m->number_after) return OK;
+    (void)snprintf(batch, sizeof(batch), "%" PRIu64, m->number_after / PG_NUMBERS_OF_BATCH);
+    TRY(ask(pg, "update lease set batch = greatest(batch, $1::text::bigint)", PARAMS(str_from_z(batch)), &a));
+    pg_answer_free(a);
+    return OK;
+}
+
 /* The lease is everybody's who shares. */
 static struct err lease_share(struct pg_engine *m, struct pg *pg)
 {
@@ -50,6 +64,7 @@ static struct err lease_share(struct pg_engine *m, struct pg *pg)
         TRY(pg_command(pg,
                        "update lease set holder = '" PG_SHARED_HOLDER "', host = '', pid = 0, since = now() "
                        "where holder <> '" PG_SHARED_HOLDER "'"));
+    TRY(numbers_begin(m, pg));
     TRY(ask(pg, "select batch from lease where holder = '" PG_SHARED_HOLDER "'", NULL, 0, &a));
     const bool is_shared = pg_answer_rows(a) == 1;
     if (is_shared) m->session.newest = get_be64(pg_answer_str(a, 0, 0).data);

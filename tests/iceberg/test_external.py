@@ -12,6 +12,7 @@ import pytest
 import s3fs
 from pyiceberg.catalog.rest import RestCatalog
 
+import postgresql
 from firn_server import BINARY, Server, wait_for
 from iceberg_helpers import ROOT, SCHEMA, Rest, identities_file
 from manage_helpers import Admin
@@ -245,12 +246,12 @@ def test_a_killed_server_loses_no_commit(start_server, far):
         assert acknowledged <= set(loaded["metadata"]["properties"]), round_number
 
 
-@pytest.mark.skipif(os.environ.get("FIRN_TEST_STORE") == "postgresql", reason="the check is of the embedded engine")
 def test_a_store_with_external_tables_is_whole(start_server, far):
     catalog = start_server(environment={**KEYS})
     open_external(catalog, far.url).create("n", "t")
     assert catalog.stop() == 0
-    done = subprocess.run([BINARY, "store", "check", "--data", str(catalog.data)], capture_output=True, text=True)
+    where = ["--store", postgresql.shared().uri, "--store-schema", catalog.schema] if os.environ.get("FIRN_TEST_STORE") == "postgresql" else []
+    done = subprocess.run([BINARY, "store", "check", "--data", str(catalog.data), *where], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
