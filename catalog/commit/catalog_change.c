@@ -216,12 +216,16 @@ static struct err put(struct txn *txn, struct plan *plan, const char *operation)
                              (json_int_t)info->updated_ms, "version", (json_int_t)info->version, "properties",
                              plan->properties, "storage", plan->storage);
 
+    if (plan->is_external && plan->is_guarded)
+        return FAIL(
+            ERR_INVALID,
+            "firn.guard-live-files is for files of this store: those of a catalog at another S3 endpoint are deleted there");
     if (plan->is_external && json_object_set_new(json, "external", json_true()) != 0) return no_memory();
     TRY(entity_put(txn, SPACE_CATALOGS, plan->name, json));
     TRY(guarded_put(txn,
                     &(struct guarded_change){ .catalog_id = info->id,
                                               .before = plan->old_location,
-                                              .after = plan->is_guarded && !plan->is_external ? plan->base_location : STR_NONE },
+                                              .after = plan->is_guarded ? plan->base_location : STR_NONE },
                     plan->arena));
     return audit(txn, plan, operation);
 }

@@ -246,6 +246,14 @@ def test_a_killed_server_loses_no_commit(start_server, far):
         assert acknowledged <= set(loaded["metadata"]["properties"]), round_number
 
 
+def test_files_that_lie_elsewhere_cannot_be_guarded_here(near, rest):
+    admin, path = Admin(Rest(near.catalog_url)), f"/catalogs/{rest.prefix}"
+    before = admin.ok("GET", path)
+    answer = admin.call("PUT", path, json={"currentEntityVersion": before["entityVersion"], "properties": {**before["properties"], "firn.guard-live-files": "true"}})
+    assert answer.status_code == 400 and "another S3 endpoint" in answer.json()["error"]["message"]
+    assert admin.ok("GET", path) == before
+
+
 def test_a_store_with_external_tables_is_whole(start_server, far):
     catalog = start_server(environment={**KEYS})
     open_external(catalog, far.url).create("n", "t")
