@@ -341,7 +341,7 @@ def test_a_signed_request_works_as_it_is_and_not_otherwise(far, rest):
     assert rest.session.get(url, headers={**headers, "x-amz-acl": "public-read"}).status_code == 403
 
 
-def test_nothing_else_is_signed(near, far, rest):
+def test_d29_nothing_else_is_signed(near, far, rest):
     rest.create("n", "u")
     location = rest.create("n", "t")["metadata"]["location"].removeprefix("s3://")
     bucket, key = location.split("/", 1)
