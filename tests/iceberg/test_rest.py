@@ -12,7 +12,7 @@ VIEWS = "/v1/{prefix}/namespaces/{namespace}/views"
 ENDPOINTS = {
     f"GET {NS}", f"POST {NS}", f"GET {NS}/{{namespace}}", f"HEAD {NS}/{{namespace}}", f"DELETE {NS}/{{namespace}}", f"POST {NS}/{{namespace}}/properties",
     f"GET {TABLES}", f"POST {TABLES}", f"GET {TABLES}/{{table}}", f"HEAD {TABLES}/{{table}}", f"POST {TABLES}/{{table}}", f"DELETE {TABLES}/{{table}}",
-    f"GET {TABLES}/{{table}}/credentials", f"POST {TABLES}/{{table}}/metrics", f"POST {NS}/{{namespace}}/register", "POST /v1/{prefix}/tables/rename",
+    f"GET {TABLES}/{{table}}/credentials", f"POST {TABLES}/{{table}}/metrics", f"POST {TABLES}/{{table}}/sign", f"POST {NS}/{{namespace}}/register", "POST /v1/{prefix}/tables/rename",
     "POST /v1/{prefix}/transactions/commit", f"GET {VIEWS}", f"POST {VIEWS}", f"GET {VIEWS}/{{view}}", f"HEAD {VIEWS}/{{view}}", f"POST {VIEWS}/{{view}}", f"DELETE {VIEWS}/{{view}}",
     f"POST {NS}/{{namespace}}/register-view", "POST /v1/{prefix}/views/rename",
 }
