@@ -222,6 +222,15 @@ struct err iam_reload(struct iam *iam)
     return OK;
 }
 
+struct err iam_put_in_force(struct iam *iam)
+{
+    const struct err e = iam_reload(iam);
+
+    if (e.code == ERR_OK) return OK;
+    LOG_ERROR("a change of identities is made, but not in force yet", ERRF(e));
+    return FAIL(ERR_OUTCOME_UNKNOWN, "the change is made, but not in force yet");
+}
+
 /* Nobody looked for long enough that another server's change may be missing. */
 static bool is_stale(const struct iam *iam)
 {

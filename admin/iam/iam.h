@@ -88,6 +88,8 @@ struct err iam_bootstrap(struct iam *iam);
 /* Read the rows again, if they have changed: after a change here or on another server. A principal that callers without credentials are mapped to, and that is gone,
  * is nobody. Waits. */
 struct err iam_reload(struct iam *iam);
+/* The same behind a change that is made. ERR_OUTCOME_UNKNOWN: the rows cannot be read now, so it is made but not in force here yet; that is logged, and tried again in the background. */
+struct err iam_put_in_force(struct iam *iam);
 
 /* What is known now; it is held until the arena is freed or reset. ERR_NO_MEMORY; with a lease also what reading rows may fail with. */
 struct err iam_directory(const struct iam *iam, struct arena *arena, const struct directory **ret);

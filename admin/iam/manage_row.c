@@ -7,17 +7,12 @@
 #include "catalog/commit/entity.h"
 #include "storage/base/clock.h"
 #include "storage/base/encode.h"
-#include "storage/base/log.h"
 #include "storage/base/thread.h"
 
-/* The change is made when the transaction is; that it could not be read back is said, and tried again in the background. */
 struct err manage_run(const struct iam_call *c, txn_fn *fn, void *arg)
 {
     TRY(meta_run(c->store->meta, fn, arg));
-    const struct err e = iam_reload(c->iam);
-    if (e.code == ERR_OK) return OK;
-    LOG_ERROR("a change of identities is made, but not in force yet", ERRF(e));
-    return FAIL(ERR_OUTCOME_UNKNOWN, "the change is made, but not in force yet");
+    return iam_put_in_force(c->iam);
 }
 
 struct err manage_find(struct rows *r, const struct iam_ref *ref, struct arena *arena, struct manage_row *ret)

@@ -157,7 +157,7 @@ struct err manage_create_catalog(struct manage_request *req)
     made.properties = properties;
     made.storage = storage;
     TRY(catalog_create(req->store, &made, &req->actor, req->arena, &info));
-    TRY(iam_reload(req->iam.iam));
+    TRY(iam_put_in_force(req->iam.iam));
     api_answer_json(req->http, 201, catalog_json(&info, true));
     return OK;
 }
@@ -194,7 +194,7 @@ struct err manage_update_catalog(struct manage_request *req)
 struct err manage_drop_catalog(struct manage_request *req)
 {
     TRY(catalog_drop(req->store, req->catalog, iam_catalog_dropped, &req->actor));
-    TRY(iam_reload(req->iam.iam));
+    TRY(iam_put_in_force(req->iam.iam));
     api_answer_empty(req->http, 204);
     return OK;
 }
