@@ -187,7 +187,7 @@ class Firn(Server):
         return [self.process.pid]
 
     def counters(self):
-        """firn_NAME_total and firn_NAME as {NAME: value}."""
+        """firn_NAME_total and firn_NAME as {NAME: value}; a histogram's sums are fractions of seconds."""
         text = self.ask(self.url, "GET", "/metrics")[1].decode()
         lines = (line.split() for line in text.splitlines() if not line.startswith("#"))
-        return {name.removeprefix("firn_").removesuffix("_total"): int(value) for name, value in lines}
+        return {name.removeprefix("firn_").removesuffix("_total"): float(value) for name, value in lines}
