@@ -13,7 +13,6 @@
 #include "storage/object/upload_row.h"
 
 #define READ_BYTES (1 * MIB) /* of a body at once */
-#define BUCKET_ID_BYTES 8
 
 /* ---- bodies ---- */
 
@@ -85,7 +84,7 @@ static struct err check_body_of(struct check *c, const struct object_info *info)
 struct err check_bucket(struct check *c, struct str key, struct str value)
 {
     struct bucket_info info;
-    uint8_t id[BUCKET_ID_BYTES];
+    uint8_t id[OBJECT_BUCKET_ID_BYTES];
 
     (void)value;
     TRY(bucket_get(c->view, key, NULL, &info));
@@ -98,8 +97,8 @@ struct err check_object(struct check *c, struct str key, struct str value)
     struct object_info info;
 
     c->result.objects++;
-    if (key.len <= BUCKET_ID_BYTES) return FAIL(ERR_CORRUPT, "its key is too short");
-    if (!known_ids_has(&c->buckets, str_slice(key, 0, BUCKET_ID_BYTES)))
+    if (key.len <= OBJECT_BUCKET_ID_BYTES) return FAIL(ERR_CORRUPT, "its key is too short");
+    if (!known_ids_has(&c->buckets, str_slice(key, 0, OBJECT_BUCKET_ID_BYTES)))
         return FAIL(ERR_CORRUPT, "its bucket is not there");
     TRY(object_decode(value, NULL, &info));
     return check_body_of(c, &info);
@@ -123,7 +122,7 @@ struct err check_upload(struct check *c, struct str key, struct str value)
     TRY(upload_row_key_id(key, &id));
     TRY(known_ids_add(&c->uploads, str_of(id.bytes, sizeof(id.bytes))));
     TRY(upload_row_decode(value, &row));
-    if (known_ids_has(&c->buckets, str_slice(key, 0, BUCKET_ID_BYTES))) return OK;
+    if (known_ids_has(&c->buckets, str_slice(key, 0, OBJECT_BUCKET_ID_BYTES))) return OK;
     return check_left(c, GARBAGE_BUCKET, garbage_bucket_uid(get_be64(key.data)), "bucket of the upload");
 }
 

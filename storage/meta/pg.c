@@ -331,6 +331,12 @@ struct err pg_run(struct pg *pg, const struct pg_query *queries, size_t count, s
     return e;
 }
 
+struct err pg_ask(struct pg *pg, const char *sql, const struct str *params, size_t count,
+                  struct pg_answer **ret)
+{
+    return pg_run(pg, &(struct pg_query){ .sql = sql, .params = params, .count = count }, 1, ret);
+}
+
 struct err pg_command(struct pg *pg, const char *sql)
 {
     return pg_run(pg, &(struct pg_query){ .sql = sql }, 1, NULL);

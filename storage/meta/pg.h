@@ -49,6 +49,8 @@ const char *pg_sqlstate(const struct pg *pg); /* of the last failure; "" when it
 /* Send them all, wait for all answers. One that fails takes those behind it along, and its error is returned; then there are no answers. ret_answers: count of them, each to be freed;
  * or NULL. */
 struct err pg_run(struct pg *pg, const struct pg_query *queries, size_t count, struct pg_answer **ret_answers);
+/* One statement, not prepared, and its answer. */
+struct err pg_ask(struct pg *pg, const char *sql, const struct str *params, size_t count, struct pg_answer **ret);
 /* One statement without parameters, not prepared, without an answer. */
 struct err pg_command(struct pg *pg, const char *sql);
 /* The same without waiting for the outcome: the next pg_run does, and ignores it. */

@@ -30,12 +30,6 @@
 
 #define LOCK_KEY "hashtextextended('firn lease ' || $1::text, 0)"
 
-static struct err ask(struct pg *pg, const char *sql, const struct str *params, size_t count,
-                      struct pg_answer **ret)
-{
-    return pg_run(pg, &(struct pg_query){ .sql = sql, .params = params, .count = count }, 1, ret);
-}
-
 static void copy(char *out, size_t size, struct str s)
 {
     (void)snprintf(out, size, "%.*s", STR_ARG(s));
@@ -50,7 +44,7 @@ static struct err end_old_backend(struct pg_engine *m, struct pg *pg)
     struct pg_answer *a;
 
     if (!backend.len) return OK;
-    TRY(ask(
+    TRY(pg_ask(
         pg,
         "select pg_terminate_backend(pid) from pg_stat_activity where pid || ' ' || backend_start = $1::text",
         &backend, 1, &a));
@@ -71,7 +65,7 @@ static struct err lease_is_taken(struct pg_engine *m, struct pg *pg)
         "|| ' (setting store-shared)' from lease";
     const struct str shares = m->is_shared ? STR("t") : STR("f");
     struct pg_answer *a;
-    const struct err e = ask(pg, sql, &shares, 1, &a);
+    const struct err e = pg_ask(pg, sql, &shares, 1, &a);
 
     if (e.code) return FAIL(ERR_BUSY, "another server holds the store in PostgreSQL");
     const struct err taken = pg_answer_rows(a)
@@ -87,7 +81,8 @@ static struct err own_lock_take(struct pg_engine *m, struct pg *pg)
     const struct str holder = str_from_z(m->session.holder);
     struct pg_answer *a;
 
-    TRY(ask(pg, "select pg_advisory_lock(hashtextextended('firn server ' || $1::text, 0))", &holder, 1, &a));
+    TRY(pg_ask(pg, "select pg_advisory_lock(hashtextextended('firn server ' || $1::text, 0))", &holder, 1,
+               &a));
     pg_answer_free(a);
     return OK;
 }
@@ -100,10 +95,10 @@ static struct err lock_take(struct pg_engine *m, struct pg *pg)
 
     TRY(end_old_backend(m, pg));
     if (m->is_shared) TRY(own_lock_take(m, pg));
-    const struct err e = ask(pg,
-                             m->is_shared ? "select pg_advisory_lock_shared(" LOCK_KEY ")"
-                                          : "select pg_advisory_lock(" LOCK_KEY ")",
-                             &schema, 1, &a);
+    const struct err e = pg_ask(pg,
+                                m->is_shared ? "select pg_advisory_lock_shared(" LOCK_KEY ")"
+                                             : "select pg_advisory_lock(" LOCK_KEY ")",
+                                &schema, 1, &a);
     if (e.code) return strcmp(pg_sqlstate(pg), "55P03") == 0 ? lease_is_taken(m, pg) : e;
     pg_answer_free(a);
     return OK;
@@ -128,7 +123,7 @@ static struct err lease_row_take(struct pg_engine *m, struct pg *pg)
     (void)snprintf(batch, sizeof(batch), "%" PRIu64, m->number_after / PG_NUMBERS_OF_BATCH);
     const struct str params[] = { str_from_z(m->session.holder), str_from_z(who.host), str_from_z(who.pid),
                                   m->session.was_held ? STR("f") : STR("t"), str_from_z(batch) };
-    TRY(ask(
+    TRY(pg_ask(
         pg,
         "update lease set holder = $1::text, host = $2::text, pid = $3::text::bigint, since = now(), "
         "batch = greatest(batch, $5::text::bigint) where holder = $1::text or $4::text = 't' returning batch",
@@ -148,10 +143,10 @@ static struct err backend_learn(struct pg_engine *m, struct pg *pg)
 {
     struct pg_answer *a;
 
-    TRY(ask(pg,
-            "select pid || ' ' || backend_start, left(pg_walfile_name(pg_current_wal_lsn()), 8) "
-            "from pg_stat_activity where pid = pg_backend_pid()",
-            NULL, 0, &a));
+    TRY(pg_ask(pg,
+               "select pid || ' ' || backend_start, left(pg_walfile_name(pg_current_wal_lsn()), 8) "
+               "from pg_stat_activity where pid = pg_backend_pid()",
+               NULL, 0, &a));
     if (pg_answer_rows(a)) {
         copy(m->session.backend, sizeof(m->session.backend), pg_answer_str(a, 0, 0));
         copy(m->session.timeline, sizeof(m->session.timeline), pg_answer_str(a, 0, 1));
@@ -167,7 +162,7 @@ static struct err xact_status(struct pg *pg, const char *xid, char out[16])
 {
     const struct str param = str_from_z(xid);
     struct pg_answer *a;
-    const struct err e = ask(pg, "select pg_xact_status($1::text::xid8)", &param, 1, &a);
+    const struct err e = pg_ask(pg, "select pg_xact_status($1::text::xid8)", &param, 1, &a);
 
     if (e.code && strcmp(pg_sqlstate(pg), "22023") == 0) {
         (void)snprintf(out, 16, "future");

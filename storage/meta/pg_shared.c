@@ -28,12 +28,6 @@
 #define PARAMS(...)                                                                                          \
     (const struct str[]){ __VA_ARGS__ }, sizeof((const struct str[]){ __VA_ARGS__ }) / sizeof(struct str)
 
-static struct err ask(struct pg *pg, const char *sql, const struct str *params, size_t count,
-                      struct pg_answer **ret)
-{
-    return pg_run(pg, &(struct pg_query){ .sql = sql, .params = params, .count = count }, 1, ret);
-}
-
 static struct str seen_here(struct pg_engine *m, uint8_t out[8])
 {
     put_be64(out, pg_pinned_since(m, pg_viewed_here(m)));
@@ -50,7 +44,8 @@ static struct err numbers_begin(struct pg_engine *m, struct pg *pg)
 
     if (!m->number_after) return OK;
     (void)snprintf(batch, sizeof(batch), "%" PRIu64, m->number_after / PG_NUMBERS_OF_BATCH);
-    TRY(ask(pg, "update lease set batch = greatest(batch, $1::text::bigint)", PARAMS(str_from_z(batch)), &a));
+    TRY(pg_ask(pg, "update lease set batch = greatest(batch, $1::text::bigint)", PARAMS(str_from_z(batch)),
+               &a));
     pg_answer_free(a);
     return OK;
 }
@@ -65,7 +60,7 @@ static struct err lease_share(struct pg_engine *m, struct pg *pg)
                        "update lease set holder = '" PG_SHARED_HOLDER "', host = '', pid = 0, since = now() "
                        "where holder <> '" PG_SHARED_HOLDER "'"));
     TRY(numbers_begin(m, pg));
-    TRY(ask(pg, "select batch from lease where holder = '" PG_SHARED_HOLDER "'", NULL, 0, &a));
+    TRY(pg_ask(pg, "select batch from lease where holder = '" PG_SHARED_HOLDER "'", NULL, 0, &a));
     const bool is_shared = pg_answer_rows(a) == 1;
     if (is_shared) m->session.newest = get_be64(pg_answer_str(a, 0, 0).data);
     pg_answer_free(a);
@@ -85,7 +80,7 @@ static struct err row_make(struct pg_engine *m, struct pg *pg)
 
     pg_who(&who);
     TRY(pg_command(pg, "delete from server where beat < now() - interval '1 day'"));
-    TRY(ask(
+    TRY(pg_ask(
         pg,
         "insert into server (holder, host, pid, since, beat, seen, leads, batch) "
         "values ($1::text, $2::text, $3::text::bigint, now(), now(), $4::bigint, false, 0) "
@@ -122,8 +117,8 @@ void pg_shared_leave(struct pg_engine *m)
     struct pg_answer *a;
 
     if (!m->session.pg) return;
-    const struct err e = ask(m->session.pg, "delete from server where holder = $1::text",
-                             PARAMS(str_from_z(m->session.holder)), &a);
+    const struct err e = pg_ask(m->session.pg, "delete from server where holder = $1::text",
+                                PARAMS(str_from_z(m->session.holder)), &a);
     if (!e.code) pg_answer_free(a);
 }
 

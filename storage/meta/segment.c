@@ -230,7 +230,7 @@ static struct err fill(struct segment_set *s, struct segment *made, bool is_zero
 
 /* ---- files that are written over ---- */
 
-static bool take_spare(struct segment_set *s, uint32_t *ret)
+bool segments_take_spare(struct segment_set *s, uint32_t *ret)
 {
     mutex_lock(&s->lock);
     const bool has_one = s->spare_count > 0;
@@ -255,7 +255,7 @@ static bool reuse(struct segment_set *s, const char *path, struct segment *made)
     char spare[SEGMENT_PATH_MAX];
     uint32_t id = 0;
 
-    if (made->bytes != s->segment_bytes || !take_spare(s, &id)) return false;
+    if (made->bytes != s->segment_bytes || !segments_take_spare(s, &id)) return false;
     segments_spare_path(s, id, spare);
     if (!write_over(s, spare, path, made).code) {
         METRIC_ADD(journal_segments_reused, 1);

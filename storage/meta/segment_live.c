@@ -148,16 +148,13 @@ static void add_spare(struct segment_set *s, uint32_t id)
 static struct err unlink_spares(struct segment_set *s)
 {
     char path[SEGMENT_PATH_MAX];
+    uint32_t id;
 
-    for (;;) {
-        mutex_lock(&s->lock);
-        const bool has_one = s->spare_count > 0;
-        const uint32_t id = has_one ? s->spares[--s->spare_count] : 0;
-        mutex_unlock(&s->lock);
-        if (!has_one) return OK;
+    while (segments_take_spare(s, &id)) {
         segments_spare_path(s, id, path);
         TRY(sys_unlink(path));
     }
+    return OK;
 }
 
 /* Its file goes, or is put away. */

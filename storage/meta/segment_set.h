@@ -44,6 +44,8 @@ size_t segments_index_of(const struct segment_set *s, uint32_t id);
 /* NULL: there is none. Valid while the lock is held and nothing is added or removed. */
 struct segment_entry *segments_find_locked(struct segment_set *s, uint32_t id);
 void segments_remove_locked(struct segment_set *s, struct segment_entry *e);
+/* Take one of the spare files out of the set: whoever takes it uses it up, or unlinks it. False: there is none. */
+bool segments_take_spare(struct segment_set *s, uint32_t *ret);
 /* The file of a dead segment, once it is put away: "XXXXXXXX.old". */
 void segments_spare_path(const struct segment_set *s, uint32_t id, char out[SEGMENT_PATH_MAX]);
 

@@ -19,6 +19,7 @@
 #include "storage/base/metrics.h"
 #include "storage/base/rate.h"
 #include "storage/base/thread.h"
+#include "storage/object/row_place.h"
 
 #define BODY_OVERHEAD                                                                                        \
     512 /* bytes that a body costs beside its own: names, the row, its share of a batch's last block. A guess: too high a one is only careful */
@@ -161,16 +162,15 @@ static void look(struct compact *c)
 
 /* ---- counting ---- */
 
-static bool is_at(const struct object_info *info, const struct place *p)
+static bool is_at(const struct row_place *row, const struct place *p)
 {
-    return (info->body.kind == BODY_SMALL || info->body.kind == BODY_PARTS)
-        && info->body.place.segment_id == p->segment_id && info->body.place.offset == p->offset;
+    return row->at && row->place.segment_id == p->segment_id && row->place.offset == p->offset;
 }
 
 /* Does the row still refer to that body? */
 static struct err is_live(struct rows *r, enum space space, struct str key, const struct place *p, bool *ret)
 {
-    struct object_info info;
+    struct row_place row;
     struct str value;
 
     *ret = false;
@@ -178,8 +178,8 @@ static struct err is_live(struct rows *r, enum space space, struct str key, cons
     const struct err e = rows_get(r, space, key, &value);
     if (e.code == ERR_NOT_FOUND) return OK;
     TRY(e);
-    TRY(object_decode(value, NULL, &info));
-    *ret = is_at(&info, p);
+    TRY(row_place_find(space, key, value, &row));
+    *ret = is_at(&row, p);
     return OK;
 }
 
@@ -255,21 +255,22 @@ static struct err gather(void *arg, enum space space, struct str key, struct pla
 struct slice {
     const struct move *items;
     size_t count;
-    struct arena *arena; /* for a run of the function */
 };
 
 /* Write it again, and its row with the new place. */
-static struct err move_one(struct txn *txn, const struct move *m, struct str value, struct arena *arena)
+static struct err move_one(struct txn *txn, const struct move *m, struct str value)
 {
-    struct object_info info;
+    struct row_place at;
+    struct place to;
     struct buf row;
 
-    TRY(object_decode(value, arena, &info));
-    if (!is_at(&info, &m->from)) return OK; /* it was written anew meanwhile */
-    TRY(txn_put_body(txn, SPACE_OBJECTS, m->key, str_of(m->bytes, m->from.length), &info.body.place));
+    TRY(row_place_find(SPACE_OBJECTS, m->key, value, &at));
+    if (!is_at(&at, &m->from)) return OK; /* it was written anew meanwhile */
+    TRY(txn_put_body(txn, SPACE_OBJECTS, m->key, str_of(m->bytes, m->from.length), &to));
     buf_init(&row, LIMIT_ROW_VALUE);
-    object_encode(&info, &row);
+    buf_append(&row, value.data, value.len);
     struct err e = buf_err(&row);
+    if (!e.code) place_encode(&to, (uint8_t *)row.data + at.at);
     if (!e.code) e = txn_put(txn, SPACE_OBJECTS, m->key, buf_view(&row));
     buf_done(&row);
     TRY(e);
@@ -285,8 +286,7 @@ static struct err move_fn(struct txn *txn, void *arg)
         const struct err e = rows_get(txn_rows(txn), SPACE_OBJECTS, s->items[i].key, &value);
         if (e.code == ERR_NOT_FOUND) continue;
         TRY(e);
-        arena_reset(s->arena);
-        TRY(move_one(txn, &s->items[i], value, s->arena));
+        TRY(move_one(txn, &s->items[i], value));
     }
     return OK;
 }
@@ -305,11 +305,8 @@ static size_t slice_of(const struct compact *c, const struct move *items, size_t
 
 static struct err move_all(struct compact *c, const struct move *items, size_t count)
 {
-    CLEANUP(arena_freep) struct arena *arena = arena_new(MIB);
-
-    if (!arena) return no_memory();
     while (count) {
-        struct slice s = { .items = items, .arena = arena };
+        struct slice s = { .items = items };
         uint64_t bytes;
         s.count = slice_of(c, items, count, &bytes);
         TRY(meta_run_background(c->options.store->meta, move_fn, &s));

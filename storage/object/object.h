@@ -106,7 +106,8 @@ void object_etag(const struct object_info *info, char out[ETAG_SIZE]);
 
 /* The row's key: bucket id be64 and key, which has at most LIMIT_KEY bytes (object_key_check). out has OBJECT_ROW_KEY_SIZE
  * bytes. */
-#define OBJECT_ROW_KEY_SIZE (8 + 1024)
+#define OBJECT_BUCKET_ID_BYTES 8
+#define OBJECT_ROW_KEY_SIZE (OBJECT_BUCKET_ID_BYTES + 1024)
 struct str object_row_key(uint64_t bucket_id, struct str key, uint8_t *out);
 
 /* ---- conditions (RFC 9110 13, s3.md 19-21) ---- */

@@ -22,7 +22,6 @@
 #define STEP_BYTES (8 * MIB) /* of one step: tens of milliseconds of a disk */
 #define ROW_BYTES (4 * KIB)  /* that a row costs at least */
 #define SAVE_MS 10000        /* between two writings of the state */
-#define BUCKET_ID_BYTES 8
 #define WHAT_SIZE 256
 
 struct scrub {
@@ -316,7 +315,7 @@ static struct err keep_found(struct walk *w)
     struct scrub_found *f = &w->found;
 
     LOG_ERROR("damage was found: see firn status", STRF("in", f->is_part ? "part" : "object"),
-              STRV("key", f->is_part ? STR("-") : str_from(f->row_key, BUCKET_ID_BYTES)),
+              STRV("key", f->is_part ? STR("-") : str_from(f->row_key, OBJECT_BUCKET_ID_BYTES)),
               STRV("what", f->what));
     const struct err e = meta_run(s->options.store->meta, put_found, f);
     if (e.code) {

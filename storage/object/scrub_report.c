@@ -8,8 +8,6 @@
 #include "storage/object/bucket.h"
 #include "storage/object/scrub_row.h"
 
-#define BUCKET_ID_BYTES 8
-
 struct reporting {
     struct rows *rows;
     struct arena *arena;
@@ -53,8 +51,8 @@ static struct err name_it(const struct reporting *w, const struct scrub_found *f
     *ret = (struct scrub_damage){ .is_part = f->is_part,
                                   .found_ms = f->found_ms,
                                   .what = arena_str(w->arena, f->what) };
-    if (f->is_part || f->row_key.len < BUCKET_ID_BYTES) return OK;
-    ret->key = arena_str(w->arena, str_from(f->row_key, BUCKET_ID_BYTES));
+    if (f->is_part || f->row_key.len < OBJECT_BUCKET_ID_BYTES) return OK;
+    ret->key = arena_str(w->arena, str_from(f->row_key, OBJECT_BUCKET_ID_BYTES));
     return bucket_name_of(w->rows, get_be64(f->row_key.data), w->arena, &ret->bucket);
 }
 
