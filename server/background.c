@@ -12,6 +12,7 @@
 #include "storage/base/thread.h"
 #include "storage/object/compact.h"
 #include "storage/object/multipart.h"
+#include "storage/volume/volume_compact.h"
 
 enum { PAUSE_MS = 1000, SWEEP_MS = 600000 };
 
@@ -35,6 +36,7 @@ struct background {
     uint64_t next_sweep_ms;   /* of the audit log */
     struct scrub *scrub; /* NULL: this server did not lead since; what another did meanwhile is in rows */
     struct compact *compact;
+    struct volume_compact *volume_compact;
     uint64_t next_write_ms; /* LANE_SERVER's own */
     struct lane_thread lanes[LANE_COUNT];
     struct mutex lock;
@@ -104,6 +106,11 @@ static struct err empty_segments(struct background *b, bool *ret_more)
     return compact_step(b->compact, ret_more);
 }
 
+static struct err empty_volumes(struct background *b, bool *ret_more)
+{
+    return volume_compact_step(b->volume_compact, ret_more);
+}
+
 static const struct job {
     const char *name;
     struct err (*step)(struct background *b, bool *ret_more);
@@ -119,6 +126,7 @@ static const struct job {
     { "clear the audit log", clear_audit, LANE_STORE },
     { "read objects again", read_again, LANE_STORE },
     { "empty sparse journal segments", empty_segments, LANE_STORE },
+    { "empty sparse volumes", empty_volumes, LANE_STORE },
 };
 #define JOB_COUNT (sizeof(jobs) / sizeof(jobs[0]))
 
@@ -185,7 +193,12 @@ static struct err open_compact(struct background *b)
                                        .look_ms = LIMIT_COMPACT_LOOK_MS,
                                        .spare = LIMIT_COMPACT_SPARE };
 
-    return compact_new(&o, &b->compact);
+    const struct volume_compact_options v = { .blobs = b->options.store->blobs,
+                                              .rate = LIMIT_COMPACT_BYTES,
+                                              .round_ms = LIMIT_COMPACT_ROUND_MS };
+
+    TRY(compact_new(&o, &b->compact));
+    return volume_compact_new(&v, &b->volume_compact);
 }
 
 static struct err start_lanes(struct background *b)
@@ -234,6 +247,7 @@ struct background *background_stop(struct background *b)
     if (b->scrub) err_ignore(scrub_save(b->scrub)); /* else it reads ten seconds' worth again */
     scrub_free(b->scrub);
     compact_free(b->compact);
+    volume_compact_free(b->volume_compact);
     cond_done(&b->stop);
     mutex_done(&b->lock);
     free(b);

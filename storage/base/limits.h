@@ -49,6 +49,8 @@
 
 /* ---- bodies: storage/volume ---- */
 #define LIMIT_BLOCK (64 * KIB)       /* one CRC32C each */
+#define LIMIT_COMPACT_VOLUME 10      /* per cent of a sealed volume that are taken: with less it is emptied */
+#define LIMIT_COMPACT_ROUND_MS 3600000 /* from one round through the rows of all volumes to the next */
 #define LIMIT_EXTENT_STEP (64 * MIB) /* space is taken in such steps as bytes arrive */
 
 /* ---- Avro files of clients: catalog/avro ---- */

@@ -2,7 +2,7 @@
  * blob_state.h - what the files behind blob.h share: the store's state, writers, and what recovery and reclaim need of both.
  *
  * blob.c opens, closes and counts; writer.c writes; refs.c has the transactions; reader.c reads; recover.c is the start; reclaim.c gives
- * space back. Nobody above storage/volume includes this.
+ * space back; volume_compact.c empties volumes. Nobody above storage/volume includes this.
  */
 #ifndef STORAGE_VOLUME_BLOB_STATE_H
 #define STORAGE_VOLUME_BLOB_STATE_H
@@ -57,6 +57,12 @@ struct blob_writer {
     void *arg;
     struct blob_writer *next;     /* reclaim's list of abandoned ones */
 };
+
+/* blob_write_begin for a body whose uid is known: of one that is there already this writes a second copy, for body_move. (writer.c) */
+struct err writer_begin(struct blobs *b, struct uid body, uint64_t size_hint, struct blob_writer **ret);
+/* In a transaction, after the flush of such a copy: the body lies where w wrote it, and its old space is freed; what refers to it is not touched. *ret_moved false: the body is gone, or its row is not
+ * `row` any more; then nothing is changed. May run more than once. (refs.c) */
+struct err body_move(struct txn *txn, const struct blob_writer *w, struct str row, bool *ret_moved);
 
 /* End of the space that extent i of w has: its whole reservation. */
 uint64_t writer_extent_end(const struct blob_writer *w, uint32_t i);

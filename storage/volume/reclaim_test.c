@@ -177,6 +177,7 @@ TEST(a_published_body_whose_writer_could_not_look_stays)
 TEST(a_stop_between_punching_and_forgetting_repeats_the_work)
 {
     struct world w;
+    struct blob_status status;
     bool has_struck = true;
 
     for (uint64_t n = 0; has_struck; n++) {
@@ -201,6 +202,9 @@ TEST(a_stop_between_punching_and_forgetting_repeats_the_work)
         world_settle(&w);
         CHECK_U64(world_rows(&w, SPACE_FREED), 0);
         check_body(&w, kept, 100000, 3);
+        blob_status(w.b, &status);
+        CHECK_U64(status.bytes_live, record_bytes(100000));
+        CHECK_U64(status.volumes, 1);
         world_close(&w);
         CHECK(world_disk_bytes(&w) <= 100000 + 16 * KIB);
     }

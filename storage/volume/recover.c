@@ -134,7 +134,21 @@ static struct err recover_unknown(struct recovery *rec, struct rows *view, uint6
     return sys_unlink(path);
 }
 
-static struct err recover_missing(struct recovery *rec, struct rows *view, uint64_t id)
+/* What its rows take: reclaim will take that off again, when it finds that the file has gone. */
+static struct err count_missing(struct recovery *rec, struct rows *view, uint64_t id, bool is_sealed)
+{
+    struct taken_scan scan;
+    uint64_t offset, end;
+
+    taken_scan_begin(&scan, view, id);
+    while (taken_scan_next(&scan, &offset, &end)) atomic_fetch_add(&rec->b->bytes_taken, end - offset);
+    const struct err e = scan.err;
+    taken_scan_done(&scan);
+    atomic_fetch_add(&rec->b->volumes_sealed, is_sealed);
+    return e;
+}
+
+static struct err recover_missing(struct recovery *rec, struct rows *view, uint64_t id, bool is_sealed)
 {
     bool has_extents, has_freed;
 
@@ -142,7 +156,7 @@ static struct err recover_missing(struct recovery *rec, struct rows *view, uint6
     TRY(volume_has_rows(view, SPACE_FREED, id, &has_freed));
     if (has_extents)
         LOG_ERROR("the file of a volume is missing: the bodies in it are lost", U64("volume", id));
-    return has_extents || has_freed ? OK : remove_volume(rec->b, id);
+    return has_extents || has_freed ? count_missing(rec, view, id, is_sealed) : remove_volume(rec->b, id);
 }
 
 static struct err check_length(int fd, uint64_t id, uint64_t length, bool *ret_is_short)
@@ -219,7 +233,7 @@ static struct err recover_rows(struct recovery *rec, struct rows *view)
         if (e.code) break;
         if (id > rec->highest) rec->highest = id;
         e = volume_files_have(&rec->files, id) ? recover_one(rec, view, id, &row)
-                                               : recover_missing(rec, view, id);
+                                               : recover_missing(rec, view, id, row.state == VOLUME_SEALED);
     }
     if (!e.code) e = scan.err;
     rows_scan_done(&scan);

@@ -1,5 +1,5 @@
 /*
- * refs.c - the transactions on bodies: publish, one reference more, one less.
+ * refs.c - the transactions on bodies: publish, one reference more, one less; and the move to another place.
  *
  * References are rows (body, referrer), not counts, so each of these may be repeated. The last reference takes the body's row away and turns its
  * extents into freed space in the same transaction; from then on no transaction can find the body, so it is never referenced again. That holds
@@ -105,6 +105,20 @@ static struct err has_refs(struct rows *r, struct uid body, bool *ret)
     return OK;
 }
 
+static struct err free_extents(struct txn *txn, struct uid body, const struct body_row *row)
+{
+    for (uint32_t i = 0; i < row->count; i++) {
+        const struct extent x = body_row_extent(row, i);
+        const struct freed_row freed = { .body = body, .data_len = x.data_len, .txn = txn_number(txn) };
+        char key[KEY_PLACE_BYTES];
+        uint8_t out[ROW_FREED_BYTES];
+
+        TRY(txn_del(txn, SPACE_EXTENTS, key_place(x.volume, x.offset, key)));
+        TRY(txn_put(txn, SPACE_FREED, str_of(key, sizeof(key)), freed_row_encode(&freed, out)));
+    }
+    return OK;
+}
+
 /* Its extents become freed space. The row is copied first: what txn_get gave need not outlive a put. */
 static struct err free_body(struct txn *txn, struct uid body)
 {
@@ -116,16 +130,27 @@ static struct err free_body(struct txn *txn, struct uid body)
     if (value.len > sizeof(copy)) return FAIL(ERR_CORRUPT, "the row of a body is too long");
     memcpy(copy, value.data, value.len);
     TRY(body_row_decode(str_of(copy, value.len), &row));
-    for (uint32_t i = 0; i < row.count; i++) {
-        const struct extent x = body_row_extent(&row, i);
-        const struct freed_row freed = { .body = body, .data_len = x.data_len, .txn = txn_number(txn) };
-        char key[KEY_PLACE_BYTES];
-        uint8_t out[ROW_FREED_BYTES];
-
-        TRY(txn_del(txn, SPACE_EXTENTS, key_place(x.volume, x.offset, key)));
-        TRY(txn_put(txn, SPACE_FREED, str_of(key, sizeof(key)), freed_row_encode(&freed, out)));
-    }
+    TRY(free_extents(txn, body, &row));
     return txn_del(txn, SPACE_BODIES, key_body(&body));
+}
+
+struct err body_move(struct txn *txn, const struct blob_writer *w, struct str row, bool *ret_moved)
+{
+    struct body_row old;
+    struct str value;
+
+    *ret_moved = false;
+    if (atomic_load(&w->state) != WRITER_DURABLE)
+        return FAIL(ERR_INVALID, "a copy of a body is flushed before the body is moved to it");
+    const struct err e = rows_get(txn_rows(txn), SPACE_BODIES, key_body(&w->pin.uid), &value);
+    if (e.code == ERR_NOT_FOUND) return OK;
+    TRY(e);
+    if (!str_eq(value, row)) return OK;
+    TRY(body_row_decode(row, &old));
+    TRY(free_extents(txn, w->pin.uid, &old));
+    TRY(put_extents(txn, w));
+    *ret_moved = true;
+    return txn_put(txn, SPACE_BODIES, key_body(&w->pin.uid), str_of(w->row, ROW_BODY_BYTES(w->count)));
 }
 
 struct err blob_unref(struct txn *txn, struct uid body, struct uid referrer)

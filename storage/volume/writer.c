@@ -29,6 +29,11 @@ static uint64_t at_most(uint64_t value, uint64_t max)
 
 struct err blob_write_begin(struct blobs *b, uint64_t size_hint, struct blob_writer **ret)
 {
+    return writer_begin(b, ids_uid(), size_hint, ret);
+}
+
+struct err writer_begin(struct blobs *b, struct uid body, uint64_t size_hint, struct blob_writer **ret)
+{
     uint64_t free_bytes, total;
 
     if (!b->dir)
@@ -50,7 +55,7 @@ struct err blob_write_begin(struct blobs *b, uint64_t size_hint, struct blob_wri
     w->b = b;
     w->size_hint = size_hint;
     atomic_init(&w->state, WRITER_WRITING);
-    pins_add(&b->pins, &w->pin, ids_uid());
+    pins_add(&b->pins, &w->pin, body);
     *ret = w;
     return OK;
 }
