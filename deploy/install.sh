@@ -5,7 +5,8 @@ set -eu
 
 build="gcc make pkg-config libc6-dev libmicrohttpd-dev liblmdb-dev libjansson-dev libxml2-dev libssl-dev uuid-dev
        libcurl4-openssl-dev zlib1g-dev libbz2-dev liblzma-dev libzstd-dev libsnappy-dev libpq-dev ca-certificates"
-test="$build python3 python3-venv clang libclang-rt-14-dev clang-format clang-tidy cppcheck curl git postgresql-15 zsh docker-compose systemd"
+test="$build python3 python3-venv clang libclang-rt-14-dev clang-format clang-tidy cppcheck curl git postgresql-15 zsh docker-compose systemd
+      e2fsprogs xfsprogs"
 
 case ${1:-} in
 build) wanted=$build ;;

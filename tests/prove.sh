@@ -23,7 +23,8 @@ proof() { # NAME COMMAND...
 
 sh deploy/install.sh test && make -j"$(nproc)" || { echo "0 passed, 1 failed"; exit 1; }
 targets=$(ls tests/fuzz/fuzz_*.c | wc -l)
-proof crash env FIRN_TEST_TABLES=$((25 * hours)) FIRN_TEST_BACKUPS=$((7 * hours)) sh tests/crash/run.sh $((125 * hours))
+# 100,000 images and 200 live power cuts with 8 hours.
+proof crash env FIRN_TEST_IMAGES=$((12500 * hours)) FIRN_TEST_POWERCUTS=$((13 * hours)) FIRN_TEST_TABLES=$((25 * hours)) FIRN_TEST_BACKUPS=$((7 * hours)) sh tests/crash/run.sh $((125 * hours))
 proof fuzz sh tests/fuzz/run.sh $((1500 * hours / targets))
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

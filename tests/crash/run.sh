@@ -4,6 +4,8 @@
 #   tables.py    table commits by several writers; the metadata chain must be whole. Once more with PostgreSQL, which is killed too, and with two servers on it
 #   backup.py    backups of a server under load, some cut off by a kill; each is restored and compared (FIRN_TEST_BACKUPS rounds)
 #   maintenance.py  random tables whose snapshots expire: the files that are left are those that are needed (FIRN_TEST_TABLES of them)
+#   power/run.sh the power goes at any point: images of what a disk may hold then, built from a record of all that was written (FIRN_TEST_IMAGES of them)
+#   powercut.sh  the same live, on file systems that are shut down, where the machine lets us (FIRN_TEST_POWERCUTS on each)
 # Checkpoints and reclaiming are forced to run often, so that kills land inside them.
 set -u
 cd "$(dirname "$0")/../.."
@@ -39,6 +41,10 @@ if [ -f tests/crash/tables.py ]; then
     "$python" tests/crash/tables.py --cycles $((cycles / 5)) --servers 2 --writers 8
     count tables-shared $?
 fi
+sh tests/crash/power/run.sh "${FIRN_TEST_IMAGES:-1000}"
+count power $?
+sh tests/crash/powercut.sh "${FIRN_TEST_POWERCUTS:-4}" | tee "$work/powercut.txt"
+tail -n 1 "$work/powercut.txt" | grep -q '^0 passed, 0 failed$' || count powercut "$(tail -n 1 "$work/powercut.txt" | grep -q ', 0 failed$'; echo $?)"
 "$python" -W ignore tests/crash/backup.py --rounds "${FIRN_TEST_BACKUPS:-9}"
 count backup $?
 "$python" -W ignore tests/crash/maintenance.py --tables "${FIRN_TEST_TABLES:-40}"
