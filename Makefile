@@ -100,8 +100,8 @@ coverage: ## run the unit tests and print which share of each folder's lines and
 	@$(MAKE) --no-print-directory SAN=cov unit > $(BUILD)/coverage.txt 2>&1; tail -n 1 $(BUILD)/coverage.txt
 	@python3 tests/unit/coverage.py $(BUILD)/cov $(or $(DIR),$(FOLDERS))
 
-prove: ## the long forms of kills, power cuts, backups, clean-up and fuzzing (HOURS=1)
-	sh tests/prove.sh $(or $(HOURS),1)
+prove: ## the long forms of what CI runs short (HOURS=1; PROOFS="kills fuzz": only these)
+	sh tests/prove.sh $(or $(HOURS),1) $(PROOFS)
 
 fuzz: ## run every fuzz target for a while
 	sh tests/fuzz/run.sh

@@ -1,30 +1,57 @@
 #!/bin/sh
-# prove.sh [HOURS]: the long forms of what CI runs short: kills under load, backups and clean-up with kills, and every fuzz target. About HOURS (1 by default) in
-# all, on two cores; with 8 the kills are 1,000 cycles. Ends with "N passed, N failed"; logs are in build/log/.
+# prove.sh [HOURS [NAME...]]: the long forms of what CI runs short. HOURS may be a fraction: with 8 the amounts are those of the table below, with other hours their share (at least 1), and
+# the time is about as long. NAMEs: only these proofs. Ends with "N passed, N failed"; what each printed is in build/log/prove-NAME.txt.
+#
+# A proof is a row: its name, how much of it 8 hours are, and a command in which {n} is that amount. A command that prints "N passed, N failed" is counted by the last such line, any other
+# as one. Of unit tests the amount is FIRN_TEST_SCALE (tests/unit/test.h): so many times what CI does.
 set -u
 cd "$(dirname "$0")/.."
-hours=${1:-1}
-case $hours in '' | *[!0-9]*) echo "prove.sh [HOURS]: '$hours' is not a number of hours" >&2; exit 2 ;; esac
-log=build/log
-passed=0 failed=0
-mkdir -p "$log"
 
-proof() { # NAME COMMAND...
-    name=$1
-    shift
-    echo "$name: $log/prove-$name.txt"
-    "$@" > "$log/prove-$name.txt" 2>&1
-    counts=$(grep -E '^[0-9]+ passed, [0-9]+ failed$' "$log/prove-$name.txt" | tail -n 1)
-    p=${counts%% *} f=${counts#*, } f=${f%% *}
-    [ -n "$counts" ] || p=0 f=1
-    passed=$((passed + p)) failed=$((failed + f))
-    echo "$name: $p passed, $f failed"
+proofs() {
+    cat <<'END'
+kills                  1000  sh tests/crash/run.sh mixed={n}
+kills-multipart         200  sh tests/crash/run.sh multipart={n}
+kills-commits        100000  sh tests/crash/run.sh commits={n}
+kills-postgresql        200  sh tests/crash/run.sh tables-postgresql={n}
+kills-shared            200  sh tests/crash/run.sh tables-shared={n}
+backups                  50  sh tests/crash/run.sh backup={n}
+maintenance             200  sh tests/crash/run.sh maintenance={n}
+power                100000  sh tests/crash/power/run.sh {n}
+powercut                100  sh tests/crash/powercut.sh {n}
+fuzz                    400  sh tests/fuzz/run.sh {n}
+END
 }
 
-sh deploy/install.sh test && make -j"$(nproc)" || { echo "0 passed, 1 failed"; exit 1; }
-targets=$(ls tests/fuzz/fuzz_*.c | wc -l)
-# 100,000 images and 200 live power cuts with 8 hours.
-proof crash env FIRN_TEST_IMAGES=$((12500 * hours)) FIRN_TEST_POWERCUTS=$((13 * hours)) FIRN_TEST_TABLES=$((25 * hours)) FIRN_TEST_BACKUPS=$((7 * hours)) sh tests/crash/run.sh $((125 * hours))
-proof fuzz sh tests/fuzz/run.sh $((1500 * hours / targets))
+hours=${1:-1}
+[ $# -eq 0 ] || shift
+printf '%s\n' "$hours" | grep -Eq '^([0-9]+|[0-9]*\.[0-9]+)$' || { echo "prove.sh [HOURS [NAME...]]: '$hours' is not a number of hours" >&2; exit 2; }
+for name; do
+    proofs | grep -q "^$name " || { echo "no proof '$name'; there are: $(proofs | awk '{ printf "%s ", $1 }')" >&2; exit 2; }
+done
+log=build/log
+mkdir -p "$log"
+passed=0 failed=0
+
+prove() { # NAME COMMAND
+    start=$(date +%s)
+    sh -c "$2" > "$log/prove-$1.txt" 2>&1 < /dev/null
+    status=$?
+    counts=$(grep -E '^[0-9]+ passed, [0-9]+ failed$' "$log/prove-$1.txt" | tail -n 1)
+    [ -n "$counts" ] || counts="1 passed, 0 failed"
+    p=${counts%% *} f=${counts#*, } f=${f%% *}
+    # What failed without a count, and what found nothing to run, has proven nothing.
+    [ "$status" -eq 0 ] && [ $((p + f)) -gt 0 ] || [ "$f" -gt 0 ] || p=0 f=1
+    passed=$((passed + p)) failed=$((failed + f))
+    echo "$1: $p passed, $f failed ($(($(date +%s) - start)) s): $2"
+    [ "$f" -eq 0 ] || tail -n 20 "$log/prove-$1.txt"
+}
+
+sh deploy/install.sh test && make -j"$(nproc)" > "$log/prove-build.txt" 2>&1 && sh tests/run.sh python > "$log/prove-python.txt" 2>&1 || { echo "0 passed, 1 failed"; exit 1; }
+proofs > "$log/prove.rows"
+while read -r name amount command; do
+    case " ${*:-$name} " in *" $name "*) ;; *) continue ;; esac
+    n=$(awk "BEGIN { n = int($amount * $hours / 8); print (n > 1 ? n : 1) }")
+    prove "$name" "$(printf '%s\n' "$command" | sed "s/{n}/$n/g")"
+done < "$log/prove.rows"
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

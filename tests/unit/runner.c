@@ -25,7 +25,7 @@
 
 #include "tests/unit/postgresql.h"
 
-#define TIMEOUT_S 120 /* of one test; the whole of `make unit` should take 30 s */
+#define TIMEOUT_S 120 /* of one test at scale 1; the whole of `make unit` should take 30 s */
 #define JOBS_MAX 16
 #define DIRS_MAX 1024 /* of one test */
 
@@ -64,6 +64,14 @@ void test_fail(const char *file, int line, const char *format, ...)
     fprintf(stderr, "%s:%d: %s\n", file, line, text);
     fflush(NULL);
     _exit(1);
+}
+
+uint64_t test_scale(void)
+{
+    const char *text = getenv("FIRN_TEST_SCALE");
+    const long scale = text ? strtol(text, NULL, 10) : 1;
+
+    return scale > 0 ? (uint64_t)scale : 1;
 }
 
 const char *test_dir(void)
@@ -115,7 +123,7 @@ static void job_start(struct job *job, int slot, struct test_case *test)
         signal(SIGINT, SIG_DFL);
         signal(SIGTERM, SIG_DFL);
         own_dir = job->dir;
-        alarm(TIMEOUT_S);
+        alarm((unsigned)(TIMEOUT_S * test_scale()));
         test->fn();
         atomic_store(&is_finished[slot], true);
         exit(0);
@@ -128,7 +136,7 @@ static void job_start(struct job *job, int slot, struct test_case *test)
 static const char *verdict(int status, bool finished, char *text, size_t size)
 {
     if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM) {
-        snprintf(text, size, "took more than %d s", TIMEOUT_S);
+        snprintf(text, size, "took more than %llu s", (unsigned long long)(TIMEOUT_S * test_scale()));
     } else if (WIFSIGNALED(status)) {
         snprintf(text, size, "killed by SIG%s", sigabbrev_np(WTERMSIG(status)));
     } else if (WEXITSTATUS(status) != 0) {

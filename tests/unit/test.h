@@ -59,6 +59,10 @@ void test_fail(const char *file, int line, const char *format, ...) __attribute_
             test_fail(__FILE__, __LINE__, "%s: wanted \"%.*s\", got \"%.*s\"", #got, STR_ARG(want_), STR_ARG(got_)); \
     } while (0)
 
+/* How many times the rounds of CI a test of random rounds does: FIRN_TEST_SCALE, by default 1 (tests/prove.sh has more). A test's time limit
+ * is multiplied by it, too. */
+uint64_t test_scale(void);
+
 /* A new empty directory for this test, removed with all in it when the test ends. The string lives as long as the test. */
 const char *test_dir(void);
 
