@@ -16,6 +16,10 @@ kills-postgresql        200  sh tests/crash/run.sh tables-postgresql={n}
 kills-shared            200  sh tests/crash/run.sh tables-shared={n}
 backups                  50  sh tests/crash/run.sh backup={n}
 maintenance             200  sh tests/crash/run.sh maintenance={n}
+register            1000000  sh tests/crash/run.sh register={n}
+races                  1000  sh tests/crash/run.sh races={n}
+objects-model            50  env FIRN_TEST_SCALE={n} make unit DIR=storage/object TEST=those_of_a_model
+rows-serial              50  env FIRN_TEST_SCALE={n} make unit DIR=storage/meta TEST=strictly_serialisable
 power                100000  sh tests/crash/power/run.sh {n}
 powercut                100  sh tests/crash/powercut.sh {n}
 fuzz                    400  sh tests/fuzz/run.sh {n}

@@ -11,6 +11,7 @@
 #include "storage/base/limits.h"
 #include "storage/base/thread.h"
 #include "storage/meta/rows_model.h"
+#include "tests/unit/random.h"
 #include "tests/unit/test.h"
 
 static struct memtable *table_new(void)

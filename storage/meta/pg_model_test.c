@@ -10,6 +10,7 @@
 #include "storage/meta/meta.h"
 #include "storage/meta/rows_model.h"
 #include "tests/unit/postgresql.h"
+#include "tests/unit/random.h"
 #include "tests/unit/test.h"
 
 static const enum space spaces[] = { SPACE_OBJECTS, SPACE_UPLOADS, SPACE_PARTS };

@@ -36,9 +36,6 @@ void model_del(struct model *m, uint8_t space, struct str key);  /* leave nothin
 size_t model_lower(const struct model *m, uint8_t space, struct str key);
 const struct model_row *model_find(const struct model *m, uint8_t space, struct str key); /* NULL: none */
 
-/* Random: *state is the seed, then what follows from it. */
-uint64_t random_next(uint64_t *state);
-uint64_t random_below(uint64_t *state, uint64_t limit);
 /* A key of 1..bytes_max bytes out of few, so that they meet again; most share long prefixes, and their
  * lengths gather around multiples of 500. `out` needs bytes_max bytes. */
 struct str random_key(uint64_t *state, size_t bytes_max, char *out);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/unit/random.h"
 #include "tests/unit/test.h"
 
 static struct str copy_of(struct str s)
@@ -110,20 +111,6 @@ void model_del(struct model *m, uint8_t space, struct str key)
     row_done(&m->rows[i]);
     m->count--;
     memmove(&m->rows[i], &m->rows[i + 1], (m->count - i) * sizeof(*m->rows));
-}
-
-/* splitmix64 */
-uint64_t random_next(uint64_t *state)
-{
-    uint64_t z = *state += 0x9e3779b97f4a7c15u;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-}
-
-uint64_t random_below(uint64_t *state, uint64_t limit)
-{
-    return random_next(state) % limit;
 }
 
 struct str random_key(uint64_t *state, size_t bytes_max, char *out)

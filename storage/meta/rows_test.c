@@ -9,6 +9,7 @@
 
 #include "storage/base/thread.h"
 #include "storage/meta/rows_model.h"
+#include "tests/unit/random.h"
 #include "tests/unit/test.h"
 
 enum { SPACES = 3 };

@@ -5,6 +5,8 @@
 #   tables-postgresql  the same with rows in PostgreSQL, which is killed too
 #   tables-shared      the same with two servers on one PostgreSQL
 #   commits            tables, until ROUNDS commits of eight writers are acknowledged
+#   register           ROUNDS operations of eight clients on five keys, with kills: each key is linearisable (linear.py)
+#   races              ROUNDS rounds of 16 writers with If-None-Match, and as many increments through If-Match by each of 8
 #   backup             backups of a server under load, some cut off by a kill; each of ROUNDS is restored and compared
 #   maintenance        ROUNDS random tables whose snapshots expire: the files that are left are those that are needed
 #   power              the power goes at any point: ROUNDS images of what a disk may hold then, built from a record of all that was written
@@ -12,7 +14,7 @@
 # Checkpoints and reclaiming are forced to run often, so that kills land inside them.
 set -u
 cd "$(dirname "$0")/../.."
-[ $# -gt 0 ] || set -- mixed=50 multipart=11 tables=30 tables-postgresql=25 tables-shared=10 backup=9 maintenance=40 power=1000 powercut=4
+[ $# -gt 0 ] || set -- mixed=50 multipart=11 tables=30 tables-postgresql=25 tables-shared=10 register=10000 races=60 backup=9 maintenance=40 power=1000 powercut=4
 python=build/venv/bin/python
 [ -x "$python" ] || python=python3
 work=$(mktemp -d)
@@ -36,7 +38,9 @@ run() { # NAME ROUNDS
     tables) "$python" tests/crash/tables.py --cycles "$2" ;;
     tables-postgresql) "$python" tests/crash/tables.py --cycles "$2" --postgresql ;;
     tables-shared) "$python" tests/crash/tables.py --cycles "$2" --servers 2 --writers 8 ;;
-    commits) "$python" tests/crash/tables.py --commits "$2" --writers 8 ;;
+    commits) "$python" tests/crash/tables.py --commits "$2" --writers 8 --tables 8 --max-run 4 ;;
+    register) "$python" tests/crash/register.py --operations "$2" ;;
+    races) "$python" tests/crash/races.py --rounds "$2" ;;
     backup) "$python" -W ignore tests/crash/backup.py --rounds "$2" ;;
     maintenance) "$python" -W ignore tests/crash/maintenance.py --tables "$2" ;;
     power) sh tests/crash/power/run.sh "$2" ;;
