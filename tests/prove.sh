@@ -19,6 +19,8 @@ maintenance             200  sh tests/crash/run.sh maintenance={n}
 register            1000000  sh tests/crash/run.sh register={n}
 races                  1000  sh tests/crash/run.sh races={n}
 objects-model            50  env FIRN_TEST_SCALE={n} make unit DIR=storage/object TEST=those_of_a_model
+torn-tails               50  env FIRN_TEST_SCALE={n} make unit DIR=storage/object TEST=a_torn_tail
+flipped-bits             50  env FIRN_TEST_SCALE={n} make unit DIR=storage/object TEST=a_flipped_bit
 rows-serial              50  env FIRN_TEST_SCALE={n} make unit DIR=storage/meta TEST=strictly_serialisable
 power                100000  sh tests/crash/power/run.sh {n}
 powercut                100  sh tests/crash/powercut.sh {n}
