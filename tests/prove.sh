@@ -18,6 +18,7 @@ backups                  50  sh tests/crash/run.sh backup={n}
 maintenance             200  sh tests/crash/run.sh maintenance={n}
 register            1000000  sh tests/crash/run.sh register={n}
 races                  1000  sh tests/crash/run.sh races={n}
+siege                  5000  sh tests/crash/run.sh siege={n}
 objects-model            50  env FIRN_TEST_SCALE={n} make unit DIR=storage/object TEST=those_of_a_model
 torn-tails               50  env FIRN_TEST_SCALE={n} make unit DIR=storage/object TEST=a_torn_tail
 flipped-bits             50  env FIRN_TEST_SCALE={n} make unit DIR=storage/object TEST=a_flipped_bit

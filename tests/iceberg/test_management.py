@@ -8,6 +8,7 @@ import pytest
 import requests
 from firn_server import BINARY
 from iceberg_helpers import READER, ROOT, Rest
+from rawclient import Raw
 
 BASE = "/api/management/v1"
 
@@ -99,6 +100,16 @@ def test_no_operation_is_for_who_has_no_token_or_no_right(lake, newcomer, row):
         assert answer.status_code == 404 and answer.json()["error"]["message"] == "Catalog not found: lakehouse"
     else:
         assert answer.status_code == 403
+
+
+@pytest.mark.parametrize("row", operations(), ids=lambda row: row[0])
+def test_a17_cve_2020_11012_a_right_key_with_a_wrong_secret_opens_no_operation(lake, row):
+    path = row[2].format_map({"catalog": "lakehouse", "principal": "root", "principal-role": "service_admin", "catalog-role": "catalog_admin"})
+    host = lake.catalog_url.removeprefix("http://").split(":")
+    signed = Raw(host[0], int(host[1]), ROOT[0], "wrong").sign(row[1], BASE + path)["authorization"]
+    for claim in (signed, "Basic " + base64.b64encode(f"{ROOT[0]}:wrong".encode()).decode(), f"Bearer {ROOT[0]}", f"Bearer {ROOT[0]}:wrong"):
+        answer = requests.request(row[1], lake.catalog_url + BASE + path, headers={"Authorization": claim}, json={} if row[1] in ("PUT", "POST") else None, timeout=60)
+        assert (answer.status_code, answer.json()["error"]["type"]) == (401, "NotAuthorizedException"), claim
 
 
 def test_other_paths_and_methods_are_told_apart(root):

@@ -104,6 +104,7 @@ step layers   python3 tests/lint/layers.py
 step vendors  python3 tests/lint/vendors.py
 step sizes    python3 tests/lint/sizes.py
 step banned   python3 tests/lint/banned.py
+step attacks  python3 tests/lint/attacks.py
 step headers  header_alone
 step blanks   whitespace
 step format   format

@@ -264,6 +264,26 @@ def test_b6_bucket_names(raw, name):
     assert (a.status, a.code) == (400, "InvalidBucketName"), a
 
 
+def test_b8_where_a_body_lies_is_never_told(server, raw, bucket):
+    """No header but these, and no name of a file, a volume or a segment, whatever is asked of an object in the journal, in a volume, or in parts."""
+    known = {"accept-ranges", "content-length", "content-type", "content-range", "date", "etag", "last-modified", "server", "x-amz-id-2", "x-amz-request-id", "x-amz-mp-parts-count", "connection",
+             "x-content-type-options"}
+    path = f"/{bucket}/k"
+    for body in (b"x" * 100, b"y" * 200_000):
+        assert raw.put(path, body).status == 200
+        upload = raw.post(path + "parts", b"", "uploads").text("UploadId")
+        etag = raw.put(path + "parts", body, f"partNumber=1&uploadId={upload}").headers["etag"]
+        answers = [raw.get(path + "parts", f"uploadId={upload}"), raw.get(f"/{bucket}", "uploads")]
+        complete = f"<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>{etag}</ETag></Part></CompleteMultipartUpload>".encode()
+        answers += [raw.post(path + "parts", complete, f"uploadId={upload}"), raw.get(path), raw.head(path + "parts"), raw.get(path, headers={"range": "bytes=1-2"}), raw.get(f"/{bucket}", "list-type=2"),
+                    raw.get(f"/{bucket}/none"), raw.get(path, "attributes", headers={"x-amz-object-attributes": "ETag,ObjectSize,ObjectParts,StorageClass"})]
+        for answer in answers:
+            assert {n for n in answer.headers if not n.startswith("x-amz-checksum-")} <= known, answer.headers
+            text = str(answer.headers) + answer.body.replace(body, b"").decode()
+            for place in [str(server.data), "journal", "volumes", ".vol", ".seg"]:
+                assert place not in text, (place, answer)
+
+
 def test_b9_archives_are_not_unpacked(raw, bucket):
     a = raw.put(f"/{bucket}/x.tar", b"not a tar", headers={"x-amz-meta-snowball-auto-extract": "true"})
     assert a.status == 200 and raw.get(f"/{bucket}", "list-type=2").all("Key") == ["x.tar"]
@@ -408,6 +428,24 @@ def test_e5_headers_that_are_too_many_or_split(raw, bucket, old):
     for value in ("a%0d%0aset-cookie:%20x", "a%0ab", "a%00b", "a%0d"):
         a = raw.get(old, f"response-content-type={value}")
         assert a.status == 400 and "set-cookie" not in a.headers, (value, a)
+
+
+def test_e11_hundreds_of_open_uploads_are_listed_page_by_page_and_can_be_given_up(raw, bucket, old):
+    begun = {raw.post(f"/{bucket}/open{i % 10}", b"", "uploads").text("UploadId") for i in range(300)}
+    listed, query = [], "uploads&max-uploads=70"
+    while query:
+        page = raw.get(f"/{bucket}", query)
+        assert page.status == 200 and len(page.all("UploadId")) <= 70, page
+        listed += page.all("UploadId")
+        more = page.text("IsTruncated") == "true"
+        query = more and f"uploads&max-uploads=70&key-marker={page.text('NextKeyMarker')}&upload-id-marker={page.text('NextUploadIdMarker')}"
+    assert len(listed) == 300 and set(listed) == begun
+    assert raw.get(f"/{bucket}", "list-type=2").all("Key") == ["old"]
+    assert raw.delete(f"/{bucket}/none", f"uploadId={listed[0]}").status == 404
+    for key in range(10):
+        for upload in raw.get(f"/{bucket}", f"uploads&prefix=open{key}").all("UploadId"):
+            assert raw.delete(f"/{bucket}/open{key}", f"uploadId={upload}").status == 204
+    assert raw.get(f"/{bucket}", "uploads").all("UploadId") == []
 
 
 @pytest.mark.parametrize("target", ["", "?", "//", "%", "%zz", "*", "/%", "/%zz", "/%f", "/a%", "/" + "a" * 65536, "?" + "&" * 5000, "/?%zz=1", "/b%00/k", "abc", "/ ", "/a b"])
