@@ -8,7 +8,7 @@ seconds=${1:-20}
 out=build/fuzz
 flags="-std=gnu17 -O1 -g -I. -D_GNU_SOURCE -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined $(pkg-config --cflags libxml-2.0 libpq)"
 libs="-lmicrohttpd -llmdb -ljansson -luuid -lxml2 -lcrypto -lcurl -lpthread -lz -lbz2 -llzma -lzstd -lsnappy -lpq"
-passed=0 failed=0
+passed=0 failed=0 executions=0
 mkdir -p "$out"
 
 # All product code once, instrumented, as one archive.
@@ -32,12 +32,15 @@ for file in ${*:-tests/fuzz/fuzz_*.c}; do
         "$out/$target" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -max_len=65536 -print_final_stats=1 \
             -artifact_prefix="$out/$target-" "$out/corpus/$target" $corpus > "$out/$target.log" 2>&1; then
         passed=$((passed + 1))
-        echo "$target: $(sed -n 's/^stat::number_of_executed_units: *//p' "$out/$target.log") executions"
+        n=$(sed -n 's/^stat::number_of_executed_units: *//p' "$out/$target.log")
+        executions=$((executions + n))
+        echo "$target: $n executions"
     else
         failed=$((failed + 1))
         echo "FAILED: $target"
         tail -n 40 "$out/$target.log"
     fi
 done
+echo "$executions executions in all"
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]
