@@ -146,6 +146,26 @@ static struct err failure_of(const struct transfer *t, CURLcode code)
     return err_fail(ERR_UNAVAILABLE, "%s", t->why[0] ? t->why : curl_easy_strerror(code));
 }
 
+static struct str field(const struct transfer *t, const char *name, struct arena *arena)
+{
+    struct curl_header *h;
+
+    if (curl_easy_header(t->curl, name, 0, CURLH_HEADER, -1, &h) != CURLHE_OK || h->amount != 1)
+        return STR("");
+    return arena_str(arena, str_from_z(h->value));
+}
+
+static struct err take_fields(const struct transfer *t, struct arena *arena, struct exchange_reply *ret)
+{
+    ret->date = field(t, "Date", arena);
+    ret->last_modified = field(t, "Last-Modified", arena);
+    ret->content_length = field(t, "Content-Length", arena);
+    ret->content_range = field(t, "Content-Range", arena);
+    return ret->date.data && ret->last_modified.data && ret->content_length.data && ret->content_range.data
+        ? OK
+        : no_memory();
+}
+
 static struct err perform(struct transfer *t, struct arena *arena, struct exchange_reply *ret,
                           bool *ret_was_sent)
 {
@@ -165,7 +185,8 @@ static struct err perform(struct transfer *t, struct arena *arena, struct exchan
     TRY(e);
     ret->status = (int)status;
     ret->body = arena_str(arena, buf_view(&t->body));
-    return ret->body.data ? OK : no_memory();
+    if (!ret->body.data) return no_memory();
+    return take_fields(t, arena, ret);
 }
 
 struct err exchange_run(struct exchanges *x, const struct exchange *e, struct arena *arena,

@@ -30,7 +30,8 @@ struct exchange {
 
 struct exchange_reply {
     int status;
-    struct str body; /* in the arena */
+    struct str body; /* in the arena, like the rest */
+    struct str date, last_modified, content_length, content_range; /* header fields; empty: none, or it stood there twice */
 };
 
 /* ERR_UNAVAILABLE: no whole answer came; *ret_was_sent says whether the request may have been received all the same. ERR_TOO_LARGE: the body passed bytes_max. The texts name neither headers nor body. */

@@ -18,11 +18,10 @@
 #include "storage/base/thread.h"
 #include "storage/remote/cache.h"
 #include "storage/remote/endpoint.h"
-#include "storage/remote/exchange.h"
+#include "storage/remote/remote_call.h"
 #include "storage/remote/reply.h"
 
 #define REGION_DEFAULT "us-east-1"
-#define ERROR_BYTES_MAX (64 * KIB) /* of an answer that is no file */
 
 enum { ATTEMPTS_MAX = 4, FIRST_PAUSE_MS = 50, HEALTHS = 64 };
 
@@ -34,7 +33,8 @@ struct remote {
     struct file_cache *cache;
     struct health {
         _Atomic int running;
-        _Atomic uint64_t failed_ms; /* clock_mono_ms of the last call that got no good answer; 0: none */
+        _Atomic uint64_t failed_ms;      /* clock_mono_ms of the last call that got no good answer; 0: none */
+        _Atomic uint64_t rests_until_ms; /* clock_mono_ms */
     } healths[HEALTHS]; /* by endpoint; two that share one are only more careful with each other */
 };
 
@@ -135,19 +135,6 @@ struct err remote_sign(const struct remote *r, const struct remote_place *p, str
 
 /* ---- one request ---- */
 
-struct call {
-    struct remote *remote;
-    const struct remote_place *place;
-    const char *method;
-    struct str key;
-    struct str body;
-    bool is_new_only; /* If-None-Match: * */
-    size_t bytes_max;
-    struct arena *arena;
-    uint64_t deadline_ms;
-    bool was_sent; /* an attempt may have been received */
-};
-
 /* Host and path, of either style. */
 static struct err address(const struct call *c, struct str *ret_host, struct str *ret_url,
                           struct str *ret_path)
@@ -171,8 +158,8 @@ static struct err address(const struct call *c, struct str *ret_host, struct str
     *ret_path = built.code == ERR_OK ? arena_str(c->arena, buf_view(&path)) : STR_NONE;
     buf_done(&path);
     TRY(built);
-    *ret_url = arena_printf(c->arena, "%.*s://%.*s%.*s", STR_ARG(e.scheme), STR_ARG(*ret_host),
-                            STR_ARG(*ret_path));
+    *ret_url = arena_printf(c->arena, "%.*s://%.*s%.*s%s%.*s", STR_ARG(e.scheme), STR_ARG(*ret_host),
+                            STR_ARG(*ret_path), c->query.len ? "?" : "", STR_ARG(c->query));
     return ret_host->data && ret_path->data && ret_url->data ? OK : no_memory();
 }
 
@@ -180,7 +167,7 @@ static struct err address(const struct call *c, struct str *ret_host, struct str
 static struct err sign_call(const struct call *c, struct str host, struct str path, struct exchange *x)
 {
     char sum[65], date[CLOCK_AMZ_SIZE];
-    struct sign_header headers[6];
+    struct sign_header headers[7];
     size_t count = 0;
     struct str authorization = STR_NONE;
     const struct str token = remote_session_token(c->remote, c->place->profile);
@@ -189,11 +176,13 @@ static struct err sign_call(const struct call *c, struct str host, struct str pa
     clock_amz(clock_now_ms(), date);
     headers[count++] = (struct sign_header){ STR("host"), host };
     if (c->is_new_only) headers[count++] = (struct sign_header){ STR("if-none-match"), STR("*") };
+    if (c->range.len) headers[count++] = (struct sign_header){ STR("range"), c->range };
     headers[count++] = (struct sign_header){ STR("x-amz-content-sha256"), str_from_z(sum) };
     headers[count++] = (struct sign_header){ STR("x-amz-date"), str_from_z(date) };
     if (token.len) headers[count++] = (struct sign_header){ STR("x-amz-security-token"), token };
     struct sign_request s = { .method = str_from_z(c->method),
                               .path = path,
+                              .query = c->query,
                               .payload = str_from_z(sum),
                               .headers = headers,
                               .header_count = count,
@@ -227,7 +216,7 @@ static struct err attempt(struct call *c, struct exchange_reply *ret)
 
 /* ---- attempts ---- */
 
-static struct err failed(const struct call *c, enum err_code code, const char *why)
+struct err remote_call_failed(const struct call *c, enum err_code code, const char *why)
 {
     return err_fail(code, "S3 endpoint '%.*s': %s s3://%.*s/%.*s: %s", STR_ARG(c->place->endpoint), c->method,
                     STR_ARG(c->place->bucket), STR_ARG(c->key), why);
@@ -248,11 +237,18 @@ static void pause_before(int next)
     (void)poll(NULL, 0, random % (FIRST_PAUSE_MS << next));
 }
 
+static uint64_t patience_ms(const struct call *c)
+{
+    const uint64_t most = c->remote->timeout_ms;
+
+    return c->place->is_background && most > LIMIT_REMOTE_BACKGROUND_MS ? LIMIT_REMOTE_BACKGROUND_MS : most;
+}
+
 static struct err run_attempts(struct call *c, struct exchange_reply *ret)
 {
     struct err e = OK;
 
-    c->deadline_ms = clock_mono_ms() + c->remote->timeout_ms;
+    c->deadline_ms = clock_mono_ms() + patience_ms(c);
     for (int i = 0; i < ATTEMPTS_MAX; i++) {
         if (i) pause_before(i);
         *ret = (struct exchange_reply){ .status = 0 };
@@ -262,10 +258,33 @@ static struct err run_attempts(struct call *c, struct exchange_reply *ret)
     return e;
 }
 
-static struct health *health_of(const struct call *c)
+static struct health *health_of(struct remote *r, const struct remote_place *p)
 {
-    const struct str e = c->place->endpoint;
-    return &c->remote->healths[crc32c(0, e.data, e.len) % HEALTHS];
+    return &r->healths[crc32c(0, p->endpoint.data, p->endpoint.len) % HEALTHS];
+}
+
+static bool is_resting(const struct health *h)
+{
+    return h->rests_until_ms > clock_mono_ms();
+}
+
+bool remote_rests(struct remote *r, const struct remote_place *p)
+{
+    return r && is_resting(health_of(r, p));
+}
+
+/* In proportion to what the failure took, so that an endpoint which is never there takes the same small share of the background's time whether it refuses at once or keeps silent. */
+static void note_outcome(struct health *h, bool is_failure, uint64_t began_ms)
+{
+    const uint64_t now = clock_mono_ms(), rest = (now - began_ms) * LIMIT_REMOTE_REST_FACTOR;
+    const uint64_t least = rest > LIMIT_REMOTE_REST_MIN_MS ? rest : LIMIT_REMOTE_REST_MIN_MS;
+
+    h->rests_until_ms = is_failure
+        ? now + (least < LIMIT_REMOTE_REST_MAX_MS ? least : LIMIT_REMOTE_REST_MAX_MS)
+        : 0;
+    if (!is_failure) return;
+    METRIC_ADD(remote_failures, 1);
+    h->failed_ms = now;
 }
 
 static bool is_wary(const struct health *h)
@@ -276,24 +295,27 @@ static bool is_wary(const struct health *h)
 /* The last answer that came, or why none did. */
 static struct err run(struct call *c, struct exchange_reply *ret)
 {
-    struct health *h = health_of(c);
+    struct health *h = health_of(c->remote, c->place);
+    const uint64_t began_ms = clock_mono_ms();
     struct err e;
 
     if (!remote_has_keys(c->remote, c->place->profile)) {
         struct sign_request none = { .headers = NULL };
         return remote_sign(c->remote, c->place, &none, c->arena, &(struct str){ NULL, 0 });
     }
+    if (c->place->is_background && is_resting(h)) {
+        METRIC_ADD(remote_rests, 1);
+        return remote_call_failed(c, ERR_UNAVAILABLE,
+                                  "it failed a moment ago; maintenance waits before it asks again");
+    }
     if (h->running++ >= LIMIT_REMOTE_WAITERS && is_wary(h)) {
         h->running--;
-        return failed(c, ERR_UNAVAILABLE, "it fails, and enough wait for it");
+        return remote_call_failed(c, ERR_UNAVAILABLE, "it fails, and enough wait for it");
     }
     e = run_attempts(c, ret);
     h->running--;
-    if (is_worth_another(e, ret->status)) {
-        METRIC_ADD(remote_failures, 1);
-        h->failed_ms = clock_mono_ms();
-    }
-    return e.code == ERR_UNAVAILABLE || e.code == ERR_TOO_LARGE ? failed(c, e.code, e.why) : e;
+    note_outcome(h, is_worth_another(e, ret->status), began_ms);
+    return e.code == ERR_UNAVAILABLE || e.code == ERR_TOO_LARGE ? remote_call_failed(c, e.code, e.why) : e;
 }
 
 static struct err refusal(const struct call *c, const struct exchange_reply *reply)
@@ -304,16 +326,18 @@ static struct err refusal(const struct call *c, const struct exchange_reply *rep
 
     const char *blank = word.len ? " " : ""; /* an answer to HEAD has no document */
     (void)snprintf(text, sizeof(text), "it answered %d%s%.*s", reply->status, blank, STR_ARG(word));
-    if (str_is(word, "NoSuchBucket")) return failed(c, ERR_NO_SUCH_BUCKET, text);
-    if (reply->status == 404) return failed(c, c->key.len ? ERR_NO_SUCH_KEY : ERR_NO_SUCH_BUCKET, text);
-    if (reply->status == 412 || reply->status == 409) return failed(c, ERR_PRECONDITION, text);
+    if (str_is(word, "NoSuchBucket")) return remote_call_failed(c, ERR_NO_SUCH_BUCKET, text);
+    if (reply->status == 404)
+        return remote_call_failed(c, c->key.len ? ERR_NO_SUCH_KEY : ERR_NO_SUCH_BUCKET, text);
+    if (reply->status == 416) return remote_call_failed(c, ERR_CORRUPT, text);
+    if (reply->status == 412 || reply->status == 409) return remote_call_failed(c, ERR_PRECONDITION, text);
     if (reply->status == 401 || reply->status == 403)
         (void)snprintf(text, sizeof(text), "it answered %d%s%.*s to the credentials '%.*s' of this server",
                        reply->status, blank, STR_ARG(word), STR_ARG(str_slice(profile, 0, 32)));
-    return failed(c, ERR_UNAVAILABLE, text);
+    return remote_call_failed(c, ERR_UNAVAILABLE, text);
 }
 
-static struct err run_well(struct call *c, struct exchange_reply *ret)
+struct err remote_call(struct call *c, struct exchange_reply *ret)
 {
     *ret = (struct exchange_reply){ .status = 0 };
     TRY(run(c, ret));
@@ -331,18 +355,18 @@ static struct str cache_name(const struct call *c)
 struct err remote_check_bucket(struct remote *r, const struct remote_place *p, struct arena *arena)
 {
     struct call c = {
-        .remote = r, .place = p, .method = "HEAD", .arena = arena, .bytes_max = ERROR_BYTES_MAX
+        .remote = r, .place = p, .method = "HEAD", .arena = arena, .bytes_max = REMOTE_ERROR_BYTES
     };
     struct exchange_reply reply;
 
-    return run_well(&c, &reply);
+    return remote_call(&c, &reply);
 }
 
 static struct err fetch(struct call *c, struct str *ret)
 {
     struct exchange_reply reply;
 
-    TRY(run_well(c, &reply));
+    TRY(remote_call(c, &reply));
     *ret = reply.body;
     return OK;
 }
@@ -358,7 +382,9 @@ struct err remote_get(struct remote *r, const struct remote_place *p, struct str
     if (!name.data) return no_memory();
     if (file_cache_get(r->cache, name, arena, ret)) {
         METRIC_ADD(remote_cache_hits, 1);
-        return ret->len <= bytes_max ? OK : failed(&c, ERR_TOO_LARGE, "the file is larger than is read");
+        return ret->len <= bytes_max
+            ? OK
+            : remote_call_failed(&c, ERR_TOO_LARGE, "the file is larger than is read");
     }
     TRY(fetch(&c, ret));
     file_cache_put(r->cache, name, *ret);
@@ -373,7 +399,7 @@ static struct err settle_put(struct call *put, struct err refused)
                         .method = "GET",
                         .key = put->key,
                         .arena = put->arena,
-                        .bytes_max = put->body.len + ERROR_BYTES_MAX };
+                        .bytes_max = put->body.len + REMOTE_ERROR_BYTES };
     struct str there;
     char why[512];
 
@@ -392,12 +418,12 @@ struct err remote_put(struct remote *r, const struct remote_place *p, struct str
                       .body = bytes,
                       .is_new_only = true,
                       .arena = arena,
-                      .bytes_max = ERROR_BYTES_MAX };
+                      .bytes_max = REMOTE_ERROR_BYTES };
     struct exchange_reply reply;
     const struct str name = cache_name(&c);
 
     if (!name.data) return no_memory();
-    struct err e = run_well(&c, &reply);
+    struct err e = remote_call(&c, &reply);
     if (e.code == ERR_PRECONDITION) e = settle_put(&c, e);
     TRY(e);
     file_cache_put(r->cache, name, bytes);
@@ -406,13 +432,16 @@ struct err remote_put(struct remote *r, const struct remote_place *p, struct str
 
 struct err remote_delete(struct remote *r, const struct remote_place *p, struct str key, struct arena *arena)
 {
-    struct call c = {
-        .remote = r, .place = p, .method = "DELETE", .key = key, .arena = arena, .bytes_max = ERROR_BYTES_MAX
-    };
+    struct call c = { .remote = r,
+                      .place = p,
+                      .method = "DELETE",
+                      .key = key,
+                      .arena = arena,
+                      .bytes_max = REMOTE_ERROR_BYTES };
     struct exchange_reply reply;
     const struct str name = cache_name(&c);
 
     if (name.data) file_cache_forget(r->cache, name);
-    const struct err e = run_well(&c, &reply);
+    const struct err e = remote_call(&c, &reply);
     return e.code == ERR_NO_SUCH_KEY ? OK : e;
 }

@@ -1,5 +1,5 @@
 /*
- * remote.h - other S3 endpoints, as far as a catalog needs them: whole small files, read, written once and deleted, and signatures for its clients.
+ * remote.h - other S3 endpoints, as far as a catalog needs them: whole small files, read, written once and deleted; pieces of large ones, and listings; and signatures for its clients.
  *
  * Files are written under fresh names and never change, so every call here may be repeated: one that meets a server's error or a broken connection is, after a short pause of random length, until timeout_ms
  * have passed since it began. A file that was read or written is kept in memory (cache.h), so that loading a table normally asks nobody.
@@ -35,11 +35,14 @@ struct remote_place {
     struct str profile;   /* whose credentials; empty: "default" */
     struct str bucket;
     bool is_path_style;   /* else as the host wants it */
+    bool is_background;   /* who asks has others to look after: a call takes LIMIT_REMOTE_BACKGROUND_MS at most, and none is made while the endpoint rests */
 };
 
 bool remote_has_keys(const struct remote *r, struct str profile);
 struct str remote_region(const struct remote *r, const struct remote_place *p);
 bool remote_is_path_style(const struct remote_place *p);
+/* After a call of an endpoint failed it is left alone by the background: LIMIT_REMOTE_REST_FACTOR times as long as the failure took. Any call that succeeds ends that. */
+bool remote_rests(struct remote *r, const struct remote_place *p);
 
 /* Is the bucket there, and may we use it? ERR_NO_SUCH_BUCKET; else as remote_get. */
 struct err remote_check_bucket(struct remote *r, const struct remote_place *p, struct arena *arena);
@@ -49,6 +52,32 @@ struct err remote_get(struct remote *r, const struct remote_place *p, struct str
 struct err remote_put(struct remote *r, const struct remote_place *p, struct str key, struct str bytes, struct arena *arena);
 /* OK also when it was not there. */
 struct err remote_delete(struct remote *r, const struct remote_place *p, struct str key, struct arena *arena);
+
+/* ---- what maintenance needs besides: nothing of it is kept in memory ---- */
+
+/* Times are by our clock, to a second: the endpoint's own clock says how old a file is. */
+struct remote_file {
+    struct str key;     /* of remote_list; in the arena */
+    uint64_t size;
+    int64_t written_ms;
+};
+/* ERR_NO_SUCH_KEY (also of a bucket that is not there: an answer to HEAD does not tell), else as remote_get. */
+struct err remote_stat(struct remote *r, const struct remote_place *p, struct str key, struct arena *arena, struct remote_file *ret);
+
+/* Bytes [offset, offset + len) of a file, or up to its end; *ret_size: of the whole file. ERR_CORRUPT: it ends before offset; or the answer is of another piece. Else as remote_get. */
+struct remote_piece {
+    uint64_t offset;
+    size_t len;
+};
+struct err remote_read(struct remote *r, const struct remote_place *p, struct str key, struct remote_piece piece, struct arena *arena, struct str *ret, uint64_t *ret_size);
+
+struct remote_listing {
+    struct remote_file *files;
+    size_t count;
+    struct str next;    /* token of the next page; empty: this is the last */
+};
+/* A page of at most `max` (LIMIT_PAGE) files whose keys begin with prefix. token: of the page before; empty: from the start. ERR_CORRUPT: what the endpoint answers is no such page. Else as remote_get. */
+struct err remote_list(struct remote *r, const struct remote_place *p, struct str prefix, struct str token, size_t max, struct arena *arena, struct remote_listing *ret);
 
 /* A signature for somebody else's request to the place; s->region is filled from it. The caller has looked at what is asked for. ERR_UNAVAILABLE: no such profile. */
 struct err remote_sign(const struct remote *r, const struct remote_place *p, struct sign_request *s, struct arena *arena, struct str *ret_authorization);

@@ -10,12 +10,15 @@
 #include <unistd.h>
 
 #include "storage/base/buf.h"
+#include "storage/base/clock.h"
+#include "storage/base/encode.h"
 #include "tests/unit/test.h"
 
 struct object {
     char path[512];
     char *bytes;
     size_t len;
+    int64_t written_ms;
 };
 
 struct fake_s3_state {
@@ -32,8 +35,14 @@ struct fake_s3_state {
 };
 
 struct request {
-    struct str method, path, head, body;
+    struct str method, path, query, range, head, body;
     bool is_new_only, is_signed;
+};
+
+/* What an answer says besides status and body. */
+struct fields {
+    char range[64];     /* of Content-Range */
+    int64_t written_ms; /* 0: of no object */
 };
 
 /* ---- objects ---- */
@@ -59,6 +68,7 @@ static void put_locked(struct fake_s3_state *s, struct str path, struct str byte
     free(o->bytes);
     o->bytes = malloc(bytes.len + 1);
     o->len = bytes.len;
+    o->written_ms = clock_now_ms();
     if (bytes.len) memcpy(o->bytes, bytes.data, bytes.len);
 }
 
@@ -79,11 +89,77 @@ static int refuse(struct buf *out, int status, const char *code)
     return status;
 }
 
-static int carry_out_locked(struct fake_s3_state *s, const struct request *r, struct buf *out)
+static int compare_paths(const void *a, const void *b)
+{
+    return strcmp(((const struct object *)a)->path, ((const struct object *)b)->path);
+}
+
+/* The value of a query parameter, decoded. */
+static struct str parameter(const struct request *r, const char *name, char out[1024])
+{
+    struct str pair, key;
+    size_t len = 0;
+
+    for (struct str_split it = str_split_on(r->query, '&'); str_split_next(&it, &pair);) {
+        const struct str value = str_cut(pair, '=', &key);
+        if (str_is(key, name) && value.len < 1024 && percent_from(value, true, out, &len))
+            return str_of(out, len);
+    }
+    return STR("");
+}
+
+/* ListObjectsV2 with encoding-type=url: paths are kept encoded. The token is the last path of the page before. */
+static int list_locked(struct fake_s3_state *s, const struct request *r, struct buf *out)
+{
+    char prefix_bytes[1024], token_bytes[1024], max_bytes[1024], path_bytes[1024], time[CLOCK_ISO_SIZE];
+    const struct str prefix = parameter(r, "prefix", prefix_bytes),
+                     token = parameter(r, "continuation-token", token_bytes);
+    uint64_t max = 1000, count = 0;
+    size_t len = 0;
+    struct str last = STR("");
+
+    (void)str_to_u64(parameter(r, "max-keys", max_bytes), &max);
+    qsort(s->objects, (size_t)s->object_count, sizeof(s->objects[0]), compare_paths);
+    buf_z(out, "<?xml version=\"1.0\"?><ListBucketResult><EncodingType>url</EncodingType>");
+    for (int i = 0; i < s->object_count; i++) {
+        const struct str path = str_from_z(s->objects[i].path), key = str_from(path, sizeof("/lake/") - 1);
+        CHECK(percent_from(key, false, path_bytes, &len));
+        if (!str_starts(str_of(path_bytes, len), prefix)) continue;
+        if (token.len && strcmp(s->objects[i].path, token_bytes) <= 0) continue;
+        if (count++ == max) break;
+        clock_iso(s->objects[i].written_ms, time);
+        buf_printf(out, "<Contents><Key>%.*s</Key><LastModified>%s</LastModified><Size>%zu</Size></Contents>",
+                   STR_ARG(key), time, s->objects[i].len);
+        last = path;
+    }
+    if (count > max) buf_printf(out, "<NextContinuationToken>%.*s</NextContinuationToken>", STR_ARG(last));
+    buf_printf(out, "<IsTruncated>%s</IsTruncated></ListBucketResult>", count > max ? "true" : "false");
+    return 200;
+}
+
+/* "bytes=0-9" */
+static int piece(const struct object *o, struct str range, struct buf *out, struct fields *fields)
+{
+    uint64_t from = 0, to = 0;
+    struct str first;
+    const struct str last = str_cut(str_from(range, 6), '-', &first);
+
+    CHECK(str_to_u64(first, &from) && str_to_u64(last, &to) && from <= to);
+    if (from >= o->len) return refuse(out, 416, "InvalidRange");
+    if (to >= o->len) to = o->len - 1;
+    buf_append(out, o->bytes + from, to - from + 1);
+    (void)snprintf(fields->range, sizeof(fields->range), "bytes %llu-%llu/%zu", (unsigned long long)from,
+                   (unsigned long long)to, o->len);
+    return 206;
+}
+
+static int carry_out_locked(struct fake_s3_state *s, const struct request *r, struct buf *out,
+                            struct fields *fields)
 {
     struct object *o = find_locked(s, r->path);
 
     if (!r->is_signed) return refuse(out, 403, "AccessDenied");
+    if (str_is(r->path, "/lake") && r->query.len) return list_locked(s, r, out);
     if (str_is(r->path, "/lake") || str_is(r->path, "/")) return 200;
     if (!str_starts(r->path, STR("/lake/"))) return refuse(out, 404, "NoSuchBucket");
     if (str_is(r->method, "PUT")) {
@@ -97,13 +173,16 @@ static int carry_out_locked(struct fake_s3_state *s, const struct request *r, st
         delete_locked(s, r->path);
         return 204;
     }
-    s->fake->gets++;
+    if (str_is(r->method, "HEAD")) s->fake->heads++;
+    else s->fake->gets++;
     if (!o) return refuse(out, 404, "NoSuchKey");
+    fields->written_ms = o->written_ms;
+    if (r->range.len) return piece(o, r->range, out, fields);
     buf_append(out, o->bytes, o->len);
     return 200;
 }
 
-static int decide(struct fake_s3_state *s, const struct request *r, struct buf *out)
+static int decide(struct fake_s3_state *s, const struct request *r, struct buf *out, struct fields *fields)
 {
     struct fake_s3 *f = s->fake;
     int status = 0;
@@ -113,7 +192,7 @@ static int decide(struct fake_s3_state *s, const struct request *r, struct buf *
     f->requests++;
     const bool fails = f->fail_next > 0;
     if (fails) f->fail_next--;
-    if (!fails || f->fails_late) status = carry_out_locked(s, r, out);
+    if (!fails || f->fails_late) status = carry_out_locked(s, r, out, fields);
     if (fails) {
         buf_clear(out);
         status = f->fail_status;
@@ -156,19 +235,28 @@ static bool receive(int fd, struct buf *in, struct request *r)
     }
     const struct str rest = str_cut(r->head, ' ', &r->method);
     (void)str_cut(rest, ' ', &r->path);
+    r->query = str_cut(r->path, '?', &r->path);
+    r->range = header(r->head, "Range");
     r->is_new_only = str_is(header(r->head, "If-None-Match"), "*");
     r->is_signed = str_starts(header(r->head, "Authorization"), STR("AWS4-HMAC-SHA256 Credential="));
     return true;
 }
 
-static bool answer(int fd, const struct request *r, int status, const struct buf *body)
+static bool answer(int fd, const struct request *r, int status, const struct buf *body,
+                   const struct fields *fields)
 {
     struct buf out;
+    char date[CLOCK_HTTP_SIZE], written[CLOCK_HTTP_SIZE];
     const bool has_body = !str_is(r->method, "HEAD") && status != 204;
 
     buf_init(&out, 256 << 20);
     buf_printf(&out, "HTTP/1.1 %d X\r\n", status);
-    if (status != 204) buf_printf(&out, "Content-Length: %zu\r\n", has_body ? body->len : 0);
+    clock_http(clock_now_ms(), date);
+    clock_http(fields->written_ms, written);
+    buf_printf(&out, "Date: %s\r\n", date);
+    if (fields->range[0]) buf_printf(&out, "Content-Range: %s\r\n", fields->range);
+    if (fields->written_ms) buf_printf(&out, "Last-Modified: %s\r\n", written);
+    if (status != 204) buf_printf(&out, "Content-Length: %zu\r\n", body->len);
     buf_z(&out, "\r\n");
     if (has_body) buf_str(&out, buf_view(body));
     const ssize_t sent = send(fd, out.data, out.len, MSG_NOSIGNAL);
@@ -182,6 +270,7 @@ static bool serve_one(struct fake_s3_state *s, int fd)
 {
     struct buf in, body;
     struct request r = { .is_signed = false };
+    struct fields fields = { .written_ms = 0 };
 
     buf_init(&in, 256 << 20);
     buf_init(&body, 256 << 20);
@@ -193,8 +282,8 @@ static bool serve_one(struct fake_s3_state *s, int fd)
         goes_on = false;
     }
     if (goes_on) {
-        const int status = decide(s, &r, &body);
-        goes_on = status && answer(fd, &r, status, &body);
+        const int status = decide(s, &r, &body, &fields);
+        goes_on = status && answer(fd, &r, status, &body, &fields);
     }
     buf_done(&in);
     buf_done(&body);

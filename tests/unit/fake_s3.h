@@ -1,7 +1,7 @@
 /*
  * fake_s3.h - an S3 endpoint in the test's own process: it keeps objects in memory, and fails when it is told to.
  *
- * It knows GET, HEAD, PUT (with If-None-Match: *) and DELETE of /bucket/key, and HEAD of the bucket "lake". It looks at signatures only so far that there is one.
+ * It knows GET (with Range), HEAD, PUT (with If-None-Match: *) and DELETE of /bucket/key, and HEAD and ListObjectsV2 of the bucket "lake". Files are as old as this process' clock says. It looks at signatures only so far that there is one.
  */
 #ifndef TESTS_UNIT_FAKE_S3_H
 #define TESTS_UNIT_FAKE_S3_H
@@ -15,7 +15,7 @@ enum { FAKE_S3_OBJECTS = 512, FAKE_S3_CONNECTIONS = 64 };
 struct fake_s3 {
     char url[64]; /* "http://127.0.0.1:PORT" */
     /* Counts since the start. */
-    _Atomic int requests, puts, gets, deletes, connections;
+    _Atomic int requests, puts, gets, heads, deletes, connections;
     /* The next fail_next requests are answered with fail_status (and fail_code), after the request was carried out when fails_late. 0 as status: the connection is closed instead. */
     _Atomic int fail_next, fail_status;
     _Atomic bool fails_late;
