@@ -158,7 +158,7 @@ struct err table_register(struct store *s, struct str catalog, const struct tabl
                           const struct actor *who, struct arena *arena, struct table_info *ret);
 /* Both of one kind. */
 struct err table_rename(struct store *s, struct str catalog, const struct table_ident *from, const struct table_ident *to, const struct actor *who);
-/* is_purge: the files under the table's location are deleted too, in the background, in slices, resumed after a restart. ERR_UNSUPPORTED: of a table whose files lie elsewhere. */
+/* is_purge: the files under the table's location are deleted too, in the background, in slices, resumed after a restart; also at another endpoint, where it waits while that is away. */
 struct err table_drop(struct store *s, struct str catalog, const struct table_ident *t, bool is_purge, const struct actor *who);
 
 /* Delete some files of purged tables; *ret_more: there is more. Background work calls it. An error is that of a file which could not be deleted: the purge goes on behind it, and begins

@@ -20,7 +20,7 @@ static struct err put(struct txn *txn, const struct table_row *row, uint8_t flag
     uint8_t key[COMMIT_NOTE_KEY];
     struct buf value;
 
-    if (row->space != SPACE_TABLES || table_row_is_external(row)) return OK;
+    if (row->space != SPACE_TABLES) return OK;
     memcpy(key, row->uuid, COMMIT_UUID);
     put_be64(key + COMMIT_UUID, txn_number(txn));
     buf_init(&value, LIMIT_ROW_VALUE);

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 
+#include "storage/base/clock.h"
 #include "storage/base/limits.h"
 #include "storage/base/log.h"
 #include "storage/base/sysio.h"
@@ -277,12 +278,6 @@ TEST(no_object_of_this_store_is_ever_in_its_place)
     CHECK_OK(view_open(w.store.meta, &view));
     CHECK_ERR(table_of_key(view, STR("lake"), str_from(made.metadata_location, 10), w.arena, &uuid),
               ERR_NOT_FOUND);
-    /* Nobody is to look for its files here. */
-    struct rows_scan scan;
-    struct str key, value;
-    rows_scan_begin(&scan, view, SPACE_REF_COMMITS, STR_NONE, false);
-    CHECK(!rows_scan_next(&scan, &key, &value));
-    rows_scan_done(&scan);
     view = view_close(view);
     /* Two tables still do not share one. */
     char text[600];
@@ -295,13 +290,70 @@ TEST(no_object_of_this_store_is_ever_in_its_place)
               ERR_LOCATION_TAKEN);
     json_decref(request);
     CHECK_U64(fake_s3_count(&w.fake), 1); /* the refused one's file is gone again */
-    /* Nor is anything queued for its files. */
     const struct table_ident mine = ident("t");
-    CHECK_ERR(table_drop(&w.store, STR("far"), &mine, true, &who), ERR_UNSUPPORTED);
     CHECK_OK(table_drop(&w.store, STR("far"), &mine, false, &who));
     CHECK_OK(purge_step(&w.store, &more));
     CHECK(!more);
     CHECK_OK(create(&w, "t", false, &made));
+    world_close(&w);
+}
+
+/* Until nothing is due. */
+static void purge_all(struct world *w)
+{
+    bool more = true;
+
+    while (more) CHECK_OK(purge_step(&w->store, &more));
+}
+
+TEST(a_purge_deletes_the_files_of_that_table_alone)
+{
+    struct world w;
+    struct table_info t, other;
+    char path[300];
+
+    world_open(&w);
+    CHECK_OK(create(&w, "t", false, &t));
+    CHECK_OK(create(&w, "other", false, &other));
+    for (int i = 0; i < LIMIT_REMOTE_PAGE + 20; i++) { /* two pages */
+        (void)snprintf(path, sizeof(path), "/%.*s/data/%d", STR_ARG(str_from(t.location, 5)), i);
+        fake_s3_put(&w.fake, path, STR("bytes"));
+    }
+    (void)snprintf(path, sizeof(path), "/%.*s-2/data", STR_ARG(str_from(t.location, 5)));
+    fake_s3_put(&w.fake, path, STR("not below it"));
+    const struct table_ident ident_t = ident("t");
+    CHECK_OK(table_drop(&w.store, STR("far"), &ident_t, true, &who));
+    world_stop(&w); /* it survives this */
+    CHECK_OK(world_start(&w));
+    purge_all(&w);
+    CHECK_U64(fake_s3_count(&w.fake), 2);
+    CHECK(fake_s3_find(&w.fake, path, w.arena).data);
+    world_close(&w);
+}
+
+TEST(a_purge_waits_for_its_endpoint_and_needs_no_catalog)
+{
+    struct world w;
+    struct table_info t;
+    bool more = false;
+    const struct ns_path n = { .levels = { STR("n") }, .count = 1 };
+    const struct table_ident ident_t = ident("t");
+
+    world_open(&w);
+    CHECK_OK(create(&w, "t", false, &t));
+    CHECK_OK(table_drop(&w.store, STR("far"), &ident_t, true, &who));
+    CHECK_OK(ns_drop(&w.store, STR("far"), &n, &who));
+    CHECK_OK(catalog_drop(&w.store, STR("far"), NULL, &who));
+    w.fake.fail_status = 503;
+    w.fake.fail_next = 1000;
+    CHECK_ERR(purge_step(&w.store, &more), ERR_UNAVAILABLE);
+    w.fake.fail_next = 0;
+    CHECK_OK(purge_step(&w.store, &more));
+    CHECK(!more); /* not due yet */
+    clock_set_offset_ms(60 * 1000);
+    give_keys(&w); /* without memory of the failure */
+    purge_all(&w);
+    CHECK_U64(fake_s3_count(&w.fake), 0);
     world_close(&w);
 }
 

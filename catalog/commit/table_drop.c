@@ -94,6 +94,10 @@ static struct err queue_purge(struct txn *txn, struct drop_plan *plan, const str
     }
     CLEANUP(json_freep)
     json_t *json = json_pack("{s:s, s:s, s:O}", "uuid", row->uuid, "owner", owner, "places", list);
+    /* Kept as it is now: the catalog may go before its files do. */
+    if (table_row_is_external(row)
+        && json_object_set(json, "storage", json_object_get(row->catalog.json, "storage")) != 0)
+        return no_memory();
     return entity_put(txn, SPACE_PURGES, str_of(plan->uid.bytes, sizeof(plan->uid.bytes)), json);
 }
 
@@ -103,12 +107,6 @@ static struct err drop_fn(struct txn *txn, void *arg)
     struct table_row row;
 
     TRY(table_row_get(txn_rows(txn), plan->catalog, plan->ident, plan->arena, &row));
-    if (plan->is_purge && table_row_is_external(&row))
-        return err_fail(
-            ERR_UNSUPPORTED,
-            "Cannot purge %.*s: its files lie at another S3 endpoint, where this server deletes nothing. "
-            "Drop it without purge, and delete its files there",
-            STR_ARG(table_ident_print(plan->ident, plan->arena)));
     TRY(txn_del(txn, row.space, row.key));
     TRY(txn_del(txn, SPACE_TABLE_IDS, str_of(row.uuid, 36)));
     const struct securable s = securable_of_uuid(row.space == SPACE_VIEWS ? SECURABLE_VIEW : SECURABLE_TABLE,

@@ -6,12 +6,14 @@
  *
  * A file that cannot be deleted is passed over, and counted. A purge that comes to its end with such files keeps its places and begins again an hour later; others have their turn
  * meanwhile. Keys are read from the rows, not by a listing: a damaged row would break that off.
+ *
+ * At another endpoint (the row has `storage` then, as the catalog had it) the keys are those of a listing, and files go one by one. When the endpoint fails, the purge stays where it is for half a minute.
  */
 #include "catalog/commit/catalog.h"
 
 #include <string.h>
 
-#include "catalog/commit/entity.h"
+#include "catalog/commit/warehouse_file.h"
 #include "storage/base/clock.h"
 #include "storage/base/encode.h"
 #include "storage/base/limits.h"
@@ -20,7 +22,7 @@
 #include "storage/object/bucket.h"
 #include "storage/object/object_delete.h"
 
-enum { RETRY_MS = 3600 * 1000 };
+enum { RETRY_MS = 3600 * 1000, ENDPOINT_RETRY_MS = 30 * 1000 };
 
 struct purge {
     struct str key; /* of its row */
@@ -168,6 +170,69 @@ static struct err end_of_places(struct store *s, struct purge *p, int64_t failed
     return put_progress(s, p, 0, STR(""), 0);
 }
 
+/* ---- at another endpoint ---- */
+
+static struct err delete_listed(const struct warehouse *w, struct str place,
+                                const struct remote_listing *files, struct arena *arena)
+{
+    struct str bucket;
+
+    (void)str_cut(place, '/', &bucket);
+    for (size_t i = 0; i < files->count; i++) {
+        const struct str file = arena_printf(arena, "%.*s/%.*s", STR_ARG(bucket),
+                                             STR_ARG(files->files[i].key));
+        if (!file.data) return no_memory();
+        TRY(warehouse_remove(w, file, arena));
+        METRIC_ADD(maintenance_files_deleted, 1);
+    }
+    return OK;
+}
+
+static struct err delete_page_elsewhere(const struct warehouse *w, struct str place, struct str after,
+                                        struct arena *arena, struct remote_listing *ret)
+{
+    const struct warehouse_page page = { .place = place, .after = after, .max = LIMIT_REMOTE_PAGE };
+    const struct err e = warehouse_list(w, page, arena, ret);
+
+    if (e.code == ERR_NO_SUCH_BUCKET) {
+        *ret = (struct remote_listing){ .count = 0 };
+        return OK;
+    }
+    TRY(e);
+    return delete_listed(w, place, ret, arena);
+}
+
+static struct err put_off(struct store *s, struct purge *p, int64_t ms)
+{
+    if (json_object_set_new(p->json, "not-before-ms", json_integer(clock_now_ms() + ms)) != 0)
+        return no_memory();
+    return meta_run_freeing(s->meta, progress_fn, p);
+}
+
+/* An error is told once for each time that it is put off. */
+static struct err step_elsewhere(struct store *s, struct purge *p, const json_t *storage)
+{
+    const json_t *places = json_object_get(p->json, "places");
+    const struct str after = json_str(json_object_get(p->json, "after"));
+    const struct warehouse w = warehouse_elsewhere(s, storage);
+    struct remote_listing page;
+    char why[256];
+    int64_t at = 0;
+
+    TRY(json_want_i64(p->json, "place", &at));
+    if (at < 0 || (size_t)at >= json_array_size(places)) return meta_run_freeing(s->meta, finish_fn, p);
+    const struct str place = json_str(json_array_get(places, (size_t)at));
+    struct err e = delete_page_elsewhere(&w, place, after, p->arena, &page);
+    if (e.code == ERR_UNAVAILABLE || e.code == ERR_CORRUPT) {
+        e = err_keep(e, why, sizeof(why));
+        TRY(put_off(s, p, ENDPOINT_RETRY_MS));
+        return err_fail(e.code, "%s", why);
+    }
+    TRY(e);
+    if (!page.is_truncated) return put_progress(s, p, at + 1, STR(""), 0);
+    return put_progress(s, p, at, page.files[page.count - 1].key, 0);
+}
+
 static struct err step(struct store *s, struct purge *p)
 {
     struct page *page = arena_new_of(p->arena, struct page);
@@ -176,6 +241,8 @@ static struct err step(struct store *s, struct purge *p)
     int64_t at = 0, failed_before = 0, failed = 0;
     struct err why = OK;
 
+    const json_t *storage = json_object_get(p->json, "storage");
+    if (storage) return step_elsewhere(s, p, storage);
     if (!page) return no_memory();
     TRY(json_want_i64(p->json, "place", &at));
     TRY(json_want_i64(p->json, "failed", &failed_before));

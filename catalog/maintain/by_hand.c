@@ -35,11 +35,6 @@ struct tables {
     bool is_cut;
 };
 
-static struct err check_here(const struct walked *t)
-{
-    return t->is_external ? FAIL(ERR_UNSUPPORTED, WALKED_EXTERNAL) : OK;
-}
-
 static struct err one_table(struct store *s, const struct maintain_scope *scope, struct arena *arena,
                             struct tables *ret)
 {
@@ -173,8 +168,7 @@ struct err maintain_expire(struct maintain *m, const struct maintain_scope *scop
                                             .wants_files = true,
                                             .who = request->who };
         if (!scratch) return no_memory();
-        struct err e = check_here(&tables.list[i]);
-        if (e.code == ERR_OK) e = expire_table(s, &one, scratch, &report);
+        const struct err e = expire_table(s, &one, scratch, &report);
         if (e.code != ERR_OK && scope->table.len) return e;
         json_t *row = e.code == ERR_OK ? expire_row(&tables.list[i], &report) : named(&tables.list[i]);
         if (e.code != ERR_OK) set(row, "error", json_string(e.why));
@@ -207,14 +201,12 @@ static struct err orphans_of(struct store *s, const struct walked *t, const stru
     struct orphan_scan scan;
     struct err e = OK;
 
-    if (t->is_external) {
-        *ret = named(t);
-        set(*ret, "error", json_string(WALKED_EXTERNAL));
-        return OK;
-    }
     orphan_scan_init(&scan, t->uuid, true);
     while (e.code == ERR_OK && !scan.is_end) e = orphan_scan_step(s, &scan, rule);
-    if (e.code == ERR_OK) *ret = orphan_row(t, &scan);
+    const bool is_told = t->is_external && (e.code == ERR_UNAVAILABLE || e.code == ERR_CORRUPT);
+    if (e.code == ERR_OK || is_told) *ret = orphan_row(t, &scan);
+    if (is_told) set(*ret, "error", json_string(e.why));
+    if (is_told) e = OK; /* its endpoint's alone; what was removed before is told with it */
     orphan_scan_done(&scan);
     return e;
 }
@@ -229,7 +221,6 @@ struct err maintain_orphans(struct maintain *m, const struct maintain_scope *sco
     TRY(find_tables(m->options.store, scope, arena, &tables));
     CLEANUP(json_freep) json_t *answer = answer_new(&tables, &list);
     set(answer, "dry-run", json_boolean(!removes));
-    if (scope->table.len) TRY(check_here(&tables.list[0]));
     for (size_t i = 0; i < tables.count; i++) {
         TRY(orphans_of(m->options.store, &tables.list[i], &rule, &row));
         json_array_append_new(list, row);
@@ -263,6 +254,17 @@ static json_t *status_row(const struct maintain *m, const struct walked *t, cons
     return row;
 }
 
+/* Where its files are, and whether they are left alone for now. */
+static struct err put_endpoint(const struct maintain *m, const struct walked *t, json_t *row)
+{
+    bool rests = false;
+
+    TRY(maintain_rests(m->options.store, t->uuid, &rests));
+    set(row, "external", json_true());
+    set(row, "endpoint-rests", json_boolean(rests));
+    return OK;
+}
+
 static struct err status_of(struct maintain *m, const struct walked *t, json_t **ret)
 {
     CLEANUP(view_closep) struct rows *view = NULL;
@@ -274,13 +276,9 @@ static struct err status_of(struct maintain *m, const struct walked *t, json_t *
     const struct err e = ref_table_get(view, t->uuid, &r);
     if (e.code != ERR_NOT_FOUND) TRY(e);
     TRY(ref_table_is_whole(view, t->uuid, &is_whole, &why));
-    if (t->is_external) {
-        is_whole = false;
-        why = WALKED_EXTERNAL;
-        (void)snprintf(r.why, sizeof(r.why), "%s", why);
-    }
+    view = view_close(view);
     *ret = status_row(m, t, &r, is_whole ? NULL : why);
-    return OK;
+    return t->is_external ? put_endpoint(m, t, *ret) : OK;
 }
 
 struct err maintain_status(struct maintain *m, const struct maintain_scope *scope, struct arena *arena,

@@ -41,7 +41,7 @@ struct err catch_up(struct store *s, struct str uuid)
         TRY(is_whole(s, uuid, &whole));
         if (whole) return OK;
         const struct err e = refs_work_in(s, uuid, NULL);
-        if (e.code == ERR_NO_MEMORY || e.code == ERR_UNAVAILABLE) return e;
+        if (e.code == ERR_NO_MEMORY) return e;
         if (e.code != ERR_CONFLICT) return OK;
         wait_a_moment();
     }

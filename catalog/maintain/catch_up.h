@@ -6,7 +6,7 @@
 
 #include "catalog/refs/ref_row.h"
 
-/* Waits. OK says nothing about whether all is known then: ref_table_is_whole does, and why not. ERR_NO_MEMORY, ERR_UNAVAILABLE, what opening a view gives. */
+/* Waits. OK says nothing about whether all is known then: ref_table_is_whole does, and why not. ERR_NO_MEMORY, what opening a view gives. */
 struct err catch_up(struct store *s, struct str uuid);
 
 #endif

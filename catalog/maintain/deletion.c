@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "catalog/commit/commit_note.h"
+#include "catalog/maintain/deletion_slice.h"
 #include "catalog/refs/ref_edge.h"
 #include "storage/base/clock.h"
 #include "storage/base/encode.h"
@@ -14,14 +15,6 @@
 #include "storage/base/thread.h"
 #include "storage/object/bucket.h"
 #include "storage/object/object_delete.h"
-
-struct slice {
-    struct str uuid;
-    struct ref_file files[LIMIT_DELETE_SLICE];
-    size_t count;
-    struct arena *arena;
-    uint64_t deleted, bytes; /* out */
-};
 
 /* ---- what speaks for a file ---- */
 
@@ -38,7 +31,8 @@ struct err deletion_forbidden(struct rows *r, struct str uuid, const char **ret_
 }
 
 /* Does a commit that is not worked in yet make this metadata file current? */
-static struct err is_noted(struct rows *r, const struct slice *slice, const struct ref_file *file, bool *ret)
+static struct err is_noted(struct rows *r, const struct deletion_slice *slice, const struct ref_file *file,
+                           bool *ret)
 {
     struct rows_scan scan;
     struct str key, value, place;
@@ -50,7 +44,7 @@ static struct err is_noted(struct rows *r, const struct slice *slice, const stru
     while (e.code == ERR_OK && !*ret && rows_scan_next(&scan, &key, &value) && str_starts(key, slice->uuid)) {
         e = commit_note_decode(key, value, &note);
         if (e.code != ERR_OK || note.is_gone) continue;
-        e = ref_place(note.metadata_location, slice->arena, &place);
+        e = ref_place(note.metadata_location, place_is_external(file->place), slice->arena, &place);
         *ret = e.code == ERR_OK && str_eq(place, file->place);
     }
     if (e.code == ERR_OK) e = scan.err;
@@ -62,7 +56,7 @@ static struct err is_noted(struct rows *r, const struct slice *slice, const stru
 
 struct deleting {
     struct txn *txn;
-    struct slice *slice;
+    struct deletion_slice *slice;
     struct ref_table table;
     struct location_set places;
     const char *forbidden;
@@ -103,6 +97,18 @@ static struct err delete_object(struct deleting *d, const struct ref_file *file)
     return OK;
 }
 
+/* At another endpoint: by D1 to D4 it may go, and who runs the transaction sends for it. D3 decides for good. */
+static struct err intend(struct deleting *d, struct str pair, const struct ref_file *file)
+{
+    struct ref_file going = *file;
+
+    if (!ref_is_own(&d->places, file->place)) return leave_queue(d, pair, file);
+    going.intent = txn_number(d->txn);
+    going.why = STR("");
+    d->slice->going[d->slice->going_count++] = going;
+    return ref_file_put(d->txn, SPACE_REF_QUEUE, pair, &going);
+}
+
 static struct err delete_file(struct deleting *d, const struct ref_file *file)
 {
     uint8_t key[REF_PAIR];
@@ -118,18 +124,20 @@ static struct err delete_file(struct deleting *d, const struct ref_file *file)
     if (queued.since_ms != file->since_ms) return OK;
     TRY(must_stay(d, file, &stays));
     if (stays) return OK;
+    if (d->slice->home.is_external) return intend(d, pair, file);
     TRY(delete_object(d, file));
     return leave_queue(d, pair, file);
 }
 
 static struct err slice_fn(struct txn *txn, void *arg)
 {
-    struct slice *slice = arg;
+    struct deletion_slice *slice = arg;
     struct deleting d = { .txn = txn, .slice = slice };
     struct table_row row;
     const struct err e = ref_row_of(txn_rows(txn), slice->uuid, slice->arena, &row);
 
     slice->deleted = slice->bytes = 0;
+    slice->going_count = 0;
     if (e.code == ERR_NOT_FOUND) return OK; /* D1; what is known of it will be forgotten */
     TRY(e);
     d.places = row.places;
@@ -139,16 +147,18 @@ static struct err slice_fn(struct txn *txn, void *arg)
     return ref_table_put(txn, slice->uuid, &d.table);
 }
 
-static struct err run_slice(struct store *s, struct slice *slice, struct deletion_result *ret)
+static struct err run_slice(struct store *s, struct deletion_slice *slice, struct deletion_result *ret)
 {
     const struct err e = meta_run_freeing(s->meta, slice_fn, slice);
 
     if (slice->count > 1 && (e.code == ERR_TOO_LARGE || e.code == ERR_CORRUPT)) {
-        struct slice *one = arena_new_of(slice->arena, struct slice);
+        struct deletion_slice *one = arena_new_of(slice->arena, struct deletion_slice);
         struct err last = OK;
         if (!one) return no_memory();
         for (size_t i = 0; i < slice->count; i++) {
-            *one = (struct slice){ .uuid = slice->uuid, .arena = slice->arena, .count = 1 };
+            *one = (struct deletion_slice){
+                .uuid = slice->uuid, .home = slice->home, .arena = slice->arena, .count = 1
+            };
             one->files[0] = slice->files[i];
             const struct err single = run_slice(s, one, ret);
             if (single.code != ERR_OK) last = single;
@@ -156,10 +166,27 @@ static struct err run_slice(struct store *s, struct slice *slice, struct deletio
         return last;
     }
     TRY(e);
+    if (slice->going_count) TRY(deletion_elsewhere(s, slice));
     ret->files += slice->deleted;
     ret->bytes += slice->bytes;
     METRIC_ADD(maintenance_files_deleted, slice->deleted);
     METRIC_ADD(maintenance_bytes_deleted, slice->bytes);
+    return OK;
+}
+
+/* *ret_is_due: the table is there, and its endpoint does not rest. */
+static struct err find_home(struct store *s, struct deletion_slice *slice, bool *ret_is_due)
+{
+    CLEANUP(view_closep) struct rows *view = NULL;
+    struct table_row row;
+
+    TRY(view_open(s->meta, &view));
+    const struct err e = ref_row_of(view, slice->uuid, slice->arena, &row);
+    *ret_is_due = e.code == ERR_OK;
+    if (e.code == ERR_NOT_FOUND) return OK;
+    TRY(e);
+    TRY(warehouse_for_upkeep(s, view, &row, slice->arena, &slice->home));
+    *ret_is_due = row.places.count && !warehouse_rests(&slice->home, row.places.keys[0]);
     return OK;
 }
 
@@ -193,7 +220,7 @@ static bool is_due(const struct sweep *w, const struct ref_file *file)
 
 /* Take the row into the slice if it is due. */
 static struct err visit(struct sweep *w, struct rows *view, struct str key, struct str value,
-                        struct slice *slice)
+                        struct deletion_slice *slice)
 {
     struct ref_file file;
 
@@ -207,7 +234,7 @@ static struct err visit(struct sweep *w, struct rows *view, struct str key, stru
 
 /* Due rows of one table behind the cursor, which is then at the last row that was visited. */
 static struct err collect(struct store *s, struct sweep *w, struct deletion_cursor *cursor,
-                          struct slice *slice, struct deletion_result *ret)
+                          struct deletion_slice *slice, struct deletion_result *ret)
 {
     CLEANUP(view_closep) struct rows *view = NULL;
     struct rows_scan scan;
@@ -239,13 +266,15 @@ struct err deletion_step(struct store *s, struct str uuid, const struct deletion
 {
     CLEANUP(arena_freep) struct arena *arena = arena_new(LIMIT_REQUEST_ARENA);
     struct sweep w = { .rule = rule, .only = uuid, .now_ms = clock_now_ms() };
+    bool is_due = false;
 
     *ret = (struct deletion_result){ .files = 0 };
     if (!arena) return no_memory();
-    struct slice *slice = arena_new_of(arena, struct slice);
+    struct deletion_slice *slice = arena_new_of(arena, struct deletion_slice);
     if (!slice) return no_memory();
     slice->arena = arena;
     TRY(collect(s, &w, cursor, slice, ret));
     if (ret->is_end) *cursor = (struct deletion_cursor){ .len = 0 };
-    return slice->count ? run_slice(s, slice, ret) : OK;
+    if (slice->count) TRY(find_home(s, slice, &is_due));
+    return is_due ? run_slice(s, slice, ret) : OK;
 }

@@ -9,6 +9,15 @@
  *   D5  it was not written again since it was queued
  * A metadata file that fell off the log is never named by a manifest: for it D1 is only that no commit which is not worked in yet made it current again, and D4 is not asked, as in the
  * reference (the table itself asked for its deletion). It has no grace.
+ *
+ * A file at another endpoint (decisions/0019) cannot be deleted in a transaction. It goes in three steps:
+ *   1  the transaction that decides, by D1 to D4 as they are then, writes its own number into the file's row of the queue: the intent
+ *   2  the file's age is asked for (D5, to a second); the row is looked at once more; then it is deleted there
+ *   3  a transaction takes the row away, if it still has that intent
+ * To the table the file is gone with step 1, as a file of this store is with its one transaction: a snapshot that is committed later and names it again (nobody's snapshot needed it by then) may find it gone. If the
+ * background learns of such a commit before the file was deleted, the row goes, and the second look of step 2 finds no intent: the file stays. Whoever crashes, or is paused while another server leads, leaves a row
+ * with an intent: it is decided upon again like any other, under a new number, and who comes back with the old one does nothing. Deleting twice does no harm: names of files are not used again.
+ * An endpoint that is away leaves its rows in the queue, with why; other tables go on.
  */
 #ifndef CATALOG_MAINTAIN_DELETION_H
 #define CATALOG_MAINTAIN_DELETION_H

@@ -55,7 +55,7 @@ static struct err add_url(const json_t *url, enum ref_kind kind, size_t *room, s
 {
     struct str place;
 
-    TRY(ref_place(json_str(url), arena, &place));
+    TRY(ref_place(json_str(url), scope->is_external, arena, &place));
     return place.len ? head_add(scope, ref_file_at(kind, place, 0), room, arena) : OK;
 }
 
@@ -74,11 +74,10 @@ static struct err take_size(struct rows *r, struct str uuid, struct ref_file *li
     return OK;
 }
 
-struct err file_scope_of(struct rows *r, struct str uuid, const json_t *snapshot, struct arena *arena,
-                         struct file_scope *ret)
+struct err file_scope_of(struct rows *r, const json_t *snapshot, struct arena *arena, struct file_scope *ret)
 {
     const json_t *list = json_object_get(snapshot, "manifest-list");
-    struct file_scope scope = { .uuid = uuid };
+    struct file_scope scope = { .uuid = ret->uuid, .is_external = ret->is_external };
     size_t room = 0, i;
     json_t *url;
 
@@ -88,7 +87,7 @@ struct err file_scope_of(struct rows *r, struct str uuid, const json_t *snapshot
         TRY(add_url(url, REF_MANIFEST, &room, arena, &scope)); /* of version 1 */
     }
     const size_t given = scope.head_count;
-    for (i = 0; i < given; i++) TRY(take_size(r, uuid, &scope.heads[i]));
+    for (i = 0; i < given; i++) TRY(take_size(r, scope.uuid, &scope.heads[i]));
     if (list && given) TRY(add_manifests(r, scope.heads[0].id, &room, arena, &scope));
     struct ref_id *ids = arena_array(arena, struct ref_id, scope.head_count + 1);
     if (!ids) return no_memory();

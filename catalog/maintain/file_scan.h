@@ -10,6 +10,7 @@
 
 struct file_scope {
     struct str uuid;
+    bool is_external;             /* of an external table */
     bool is_all;                  /* everything that the current metadata names; the rest is not set then */
     struct ref_file *heads;       /* of a snapshot: its list, if it has one, and its manifests */
     size_t head_count;
@@ -17,8 +18,8 @@ struct file_scope {
     size_t manifest_count;
 };
 
-/* The scope of one snapshot of the metadata, in the arena. ERR_INVALID: its URLs are not right. */
-struct err file_scope_of(struct rows *r, struct str uuid, const json_t *snapshot, struct arena *arena, struct file_scope *ret);
+/* The scope of one snapshot of the metadata, in the arena; uuid and is_external of *ret are set by the caller. ERR_INVALID: its URLs are not right. */
+struct err file_scope_of(struct rows *r, const json_t *snapshot, struct arena *arena, struct file_scope *ret);
 
 /* Where a scan is: zeroed at the beginning. */
 struct file_place {

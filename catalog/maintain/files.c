@@ -136,7 +136,7 @@ static struct err put_unread(struct listing *l, struct rows *view)
     while (e.code == ERR_OK && json_array_size(unread) < LIMIT_REPORT_UNREAD
            && rows_scan_next(&scan, &key, &value) && str_starts(key, l->uuid)) {
         e = ref_file_decode(value, &file);
-        const struct str url = arena_printf(l->arena, "s3://%.*s", STR_ARG(file.place));
+        const struct str url = arena_printf(l->arena, "s3://%.*s", STR_ARG(place_plain(file.place)));
         if (e.code == ERR_OK)
             json_array_append_new(unread,
                                   json_pack("{s:s, s:o, s:o}", "kind", ref_kind_name(file.kind), "path",
@@ -166,7 +166,7 @@ static struct err put_known(struct listing *l, struct rows *view)
 
 static json_t *file_row(const struct listing *l, const struct ref_file *file)
 {
-    const struct str url = arena_printf(l->arena, "s3://%.*s", STR_ARG(file->place));
+    const struct str url = arena_printf(l->arena, "s3://%.*s", STR_ARG(place_plain(file->place)));
 
     return json_pack("{s:o, s:s, s:s, s:o}", "path", json_of_str(url), "kind", ref_kind_name(file->kind),
                      "state", state_names[l->request->state], "bytes", number(file->size));
@@ -174,9 +174,11 @@ static json_t *file_row(const struct listing *l, const struct ref_file *file)
 
 static struct err scope_of(const struct listing *l, struct rows *view, struct file_scope *ret)
 {
-    *ret = (struct file_scope){ .uuid = l->uuid, .is_all = l->request->is_all };
+    *ret = (struct file_scope){ .uuid = l->uuid,
+                                .is_external = l->info.is_external,
+                                .is_all = l->request->is_all };
     if (l->request->is_all || !l->snapshot) return OK;
-    return file_scope_of(view, l->uuid, l->snapshot, l->arena, ret);
+    return file_scope_of(view, l->snapshot, l->arena, ret);
 }
 
 static struct err add_live(struct listing *l, struct file_scan *scan, bool *ret_is_end)
@@ -228,7 +230,8 @@ static json_t *queued_row(const struct listing *l, const struct ref_file *file, 
 
     set(row, "since-ms", json_integer(file->since_ms));
     set(row, "may-go-ms", json_integer(file->since_ms + (is_metadata ? 0 : grace_ms)));
-    if (forbidden && !is_metadata) set(row, "why", json_string(forbidden));
+    if (file->why.len) set(row, "why", json_of_str(file->why));
+    else if (forbidden && !is_metadata) set(row, "why", json_string(forbidden));
     return row;
 }
 

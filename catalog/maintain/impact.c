@@ -112,7 +112,7 @@ static struct err count_path(struct hunt *h, struct str place)
     struct impact *i = h->impact;
 
     if (i->path_count == LIMIT_REPORT_PATHS) return OK;
-    i->paths[i->path_count] = arena_printf(h->arena, "s3://%.*s", STR_ARG(place));
+    i->paths[i->path_count] = arena_printf(h->arena, "s3://%.*s", STR_ARG(place_plain(place)));
     return i->paths[i->path_count++].data ? OK : no_memory();
 }
 
@@ -231,8 +231,9 @@ static struct err find_roots(struct hunt *h, const json_t *before, const json_t 
 {
     struct ref_set old, new;
 
-    TRY(ref_metadata_names(before, STR_NONE, h->arena, &old));
-    TRY(ref_metadata_names(after, STR_NONE, h->arena, &new));
+    const struct ref_origin origin = { .is_external = table_row_is_external(h->row) };
+    TRY(ref_metadata_names(before, &origin, h->arena, &old));
+    TRY(ref_metadata_names(after, &origin, h->arena, &new));
     for (size_t i = 0; i < old.count; i++) {
         const struct ref_file *f = &old.files[i];
         if (f->kind == REF_METADATA || ref_set_has(&new, f->id)) continue;

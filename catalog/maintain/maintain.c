@@ -116,7 +116,7 @@ static struct err read_again(struct maintain *m, struct str uuid)
     view = view_close(view);
     if (!has_unread) return OK;
     const struct err e = refs_work_in(m->options.store, uuid, &m->is_stopping);
-    return e.code == ERR_CONFLICT ? OK : e;
+    return e.code == ERR_CONFLICT || e.code == ERR_UNAVAILABLE ? OK : e; /* the table's row says why */
 }
 
 bool maintain_expire_from(struct str text, enum maintain_expire *ret)
@@ -227,11 +227,31 @@ static struct err scan_orphans(struct maintain *m)
     return e;
 }
 
+/* Does the endpoint where this table's files are rest, after a failure? */
+struct err maintain_rests(struct store *s, struct str uuid, bool *ret)
+{
+    CLEANUP(arena_freep) struct arena *arena = arena_new(LIMIT_REST_ARENA);
+    CLEANUP(view_closep) struct rows *view = NULL;
+    struct warehouse home;
+    struct table_row row;
+
+    *ret = false;
+    if (!arena) return no_memory();
+    TRY(view_open(s->meta, &view));
+    const struct err e = ref_row_of(view, uuid, arena, &row);
+    if (e.code == ERR_NOT_FOUND) return OK;
+    TRY(e);
+    TRY(warehouse_for_upkeep(s, view, &row, arena, &home));
+    *ret = row.places.count && warehouse_rests(&home, row.places.keys[0]);
+    return OK;
+}
+
 static struct err visit_table(struct maintain *m, const struct walked *table, struct arena *arena)
 {
-    bool removes = false;
+    bool removes = false, rests = false;
 
-    if (table->is_external) return OK;
+    if (table->is_external) TRY(maintain_rests(m->options.store, table->uuid, &rests));
+    if (rests) return OK; /* in the next round */
     TRY(read_again(m, table->uuid));
     TRY(expire_some(m, table, arena));
     TRY(removes_orphans(m, table->uuid, &removes));

@@ -15,7 +15,8 @@
 #include "storage/object/object_list.h"
 
 struct slice {
-    struct str uuid, bucket;
+    struct str uuid, bucket; /* as places have it: of an external table behind PLACE_EXTERNAL */
+    struct warehouse home;
     struct str keys[LIMIT_DELETE_SLICE];
     size_t count;
     int64_t newest_ms;
@@ -97,16 +98,62 @@ static struct err remove_fn(struct txn *txn, void *arg)
     return OK;
 }
 
+/* O2 and O3, as of now. */
+static struct err may_go(struct store *s, const struct slice *slice, struct str key, bool *ret)
+{
+    CLEANUP(view_closep) struct rows *view = NULL;
+    const char *forbidden;
+
+    *ret = false;
+    TRY(view_open(s->meta, &view));
+    TRY(deletion_forbidden(view, slice->uuid, &forbidden));
+    return forbidden ? OK : is_orphan(view, slice->uuid, slice->bucket, key, slice->arena, ret);
+}
+
+/* At another endpoint there is no transaction for it. The age is asked for once more, then the rows, and at once it is deleted: a commit that names a file in that very moment, which no commit has named in a week,
+ * is as late as one a moment later. */
+static struct err remove_elsewhere(struct store *s, struct slice *slice, struct str key)
+{
+    CLEANUP(arena_freep) struct arena *arena = arena_new(LIMIT_REQUEST_ARENA);
+    struct remote_file file;
+    bool goes = false;
+
+    if (!arena) return no_memory();
+    const struct str place = arena_printf(arena, "%.*s/%.*s", STR_ARG(slice->bucket), STR_ARG(key));
+    if (!place.data) return no_memory();
+    const struct err e = warehouse_stat(&slice->home, place, arena, &file);
+    if (e.code == ERR_NO_SUCH_KEY) return OK;
+    TRY(e);
+    if (file.written_ms > slice->newest_ms) return OK;
+    TRY(may_go(s, slice, key, &goes));
+    if (!goes) return OK;
+    TRY(warehouse_remove(&slice->home, place, arena));
+    slice->files++;
+    slice->bytes += file.size;
+    return OK;
+}
+
+static struct err remove_all(struct store *s, struct slice *slice)
+{
+    struct err e = OK;
+
+    if (!slice->home.is_external) return meta_run_freeing(s->meta, remove_fn, slice);
+    slice->files = slice->bytes = 0;
+    for (size_t i = 0; i < slice->count && e.code == ERR_OK; i++)
+        e = remove_elsewhere(s, slice, slice->keys[i]);
+    return e;
+}
+
 static struct err run_slice(struct store *s, struct orphan_scan *scan, struct slice *slice)
 {
     if (slice->count == 0) return OK;
-    TRY(meta_run_freeing(s->meta, remove_fn, slice));
+    const struct err e = remove_all(s, slice);
     scan->removed_files += slice->files;
     scan->removed_bytes += slice->bytes;
     METRIC_ADD(maintenance_files_deleted, slice->files);
     METRIC_ADD(maintenance_bytes_deleted, slice->bytes);
     slice->count = 0;
-    return OK;
+    return e;
 }
 
 /* ---- a page ---- */
@@ -124,7 +171,8 @@ struct page {
 static void report(struct page *p, const struct list_entry *entry, bool is_removable)
 {
     struct orphan_scan *scan = p->scan;
-    const struct str url = arena_printf(p->arena, "s3://%.*s/%.*s", STR_ARG(p->bucket), STR_ARG(entry->name));
+    const struct str url = arena_printf(p->arena, "s3://%.*s/%.*s", STR_ARG(place_plain(p->bucket)),
+                                        STR_ARG(entry->name));
 
     scan->files++;
     scan->bytes += entry->size;
@@ -163,14 +211,44 @@ static struct err visit_all(struct page *p, const struct list_page *list)
     return run_slice(p->store, p->scan, p->slice);
 }
 
+static struct err list_here(struct page *p, struct str place, struct list_page *ret)
+{
+    struct list_query q = { .max = LIMIT_PAGE, .after = buf_view(&p->scan->after), .bucket = p->bucket };
+    struct str bucket;
+
+    q.prefix = str_cut(place, '/', &bucket);
+    return object_list(p->store, &q, p->arena, ret);
+}
+
+static struct err list_elsewhere(struct page *p, struct str place, struct list_page *ret)
+{
+    const struct warehouse_page wanted = { .place = place,
+                                           .after = buf_view(&p->scan->after),
+                                           .max = LIMIT_PAGE };
+    struct remote_listing listing;
+
+    TRY(warehouse_list(&p->slice->home, wanted, p->arena, &listing));
+    struct list_entry *entries = arena_array(p->arena, struct list_entry, listing.count + 1);
+    if (!entries) return no_memory();
+    for (size_t i = 0; i < listing.count; i++)
+        entries[i] = (struct list_entry){ .name = listing.files[i].key,
+                                          .size = listing.files[i].size,
+                                          .mtime_ms = listing.files[i].written_ms };
+    *ret = (struct list_page){ .entries = entries,
+                               .count = listing.count,
+                               .is_truncated = listing.is_truncated };
+    if (listing.is_truncated) ret->next = entries[listing.count - 1].name;
+    return OK;
+}
+
 static struct err next_page(struct page *p, struct str place)
 {
     struct list_page list;
-    struct list_query q = { .max = LIMIT_PAGE, .after = buf_view(&p->scan->after) };
 
-    q.prefix = str_cut(place, '/', &p->bucket);
-    q.bucket = p->slice->bucket = p->bucket;
-    const struct err e = object_list(p->store, &q, p->arena, &list);
+    (void)str_cut(place, '/', &p->bucket);
+    p->slice->bucket = p->bucket;
+    const struct err e = p->slice->home.is_external ? list_elsewhere(p, place, &list)
+                                                    : list_here(p, place, &list);
     if (e.code == ERR_NO_SUCH_BUCKET) list = (struct list_page){ .count = 0 };
     else TRY(e);
     TRY(visit_all(p, &list));
@@ -180,31 +258,32 @@ static struct err next_page(struct page *p, struct str place)
     return buf_err(&p->scan->after);
 }
 
-static struct err look(struct store *s, struct orphan_scan *scan, struct arena *arena, struct table_row *ret)
+static struct err look(struct store *s, struct orphan_scan *scan, struct slice *slice, struct table_row *ret)
 {
     CLEANUP(view_closep) struct rows *view = NULL;
     const struct str uuid = str_from_z(scan->uuid);
 
     TRY(view_open(s->meta, &view));
-    const struct err e = ref_row_of(view, uuid, arena, ret);
+    const struct err e = ref_row_of(view, uuid, slice->arena, ret);
     scan->is_end = e.code == ERR_NOT_FOUND || (e.code == ERR_OK && scan->place >= ret->places.count);
     if (scan->is_end) return OK;
     TRY(e);
+    TRY(warehouse_for_upkeep(s, view, ret, slice->arena, &slice->home));
     return deletion_forbidden(view, uuid, &scan->forbidden);
 }
 
 struct err orphan_scan_step(struct store *s, struct orphan_scan *scan, const struct orphan_rule *rule)
 {
-    CLEANUP(arena_freep) struct arena *arena = arena_new(LIMIT_REQUEST_ARENA);
+    CLEANUP(arena_freep) struct arena *arena = arena_new(LIMIT_REQUEST_ARENA + LIMIT_REMOTE_LISTING);
     struct page p = { .store = s, .scan = scan, .rule = rule, .arena = arena, .now_ms = clock_now_ms() };
     const int64_t age = rule->older_than_ms > ORPHAN_AGE_MIN_MS ? rule->older_than_ms : ORPHAN_AGE_MIN_MS;
     struct table_row row;
 
     if (!arena) return no_memory();
-    TRY(look(s, scan, arena, &row));
-    if (scan->is_end) return OK;
     p.slice = arena_new_of(arena, struct slice);
     if (!p.slice) return no_memory();
     *p.slice = (struct slice){ .uuid = str_from_z(scan->uuid), .newest_ms = p.now_ms - age, .arena = arena };
+    TRY(look(s, scan, p.slice, &row));
+    if (scan->is_end) return OK;
     return next_page(&p, row.places.keys[scan->place]);
 }

@@ -6,7 +6,7 @@
  *   O1  it is at least ORPHAN_AGE_MIN_MS old, whatever was asked
  *   O2  the table's files are known without a gap, up to its last commit, and gc.enabled is not false
  *   O3  nothing in the store names it, and it is not in the queue of files whose grace is running
- * all of it looked at again by the transaction that deletes it.
+ * all of it looked at again by the transaction that deletes it, or at another endpoint right before it is deleted there; ages are by the endpoint's own clock.
  */
 #ifndef CATALOG_MAINTAIN_ORPHANS_H
 #define CATALOG_MAINTAIN_ORPHANS_H
@@ -35,7 +35,7 @@ struct orphan_scan {
 void orphan_scan_init(struct orphan_scan *scan, struct str uuid, bool wants_paths);
 void orphan_scan_done(struct orphan_scan *scan);
 
-/* One page of at most LIMIT_PAGE objects. scan->is_end when it was the last, or the table is gone. */
+/* One page of at most LIMIT_PAGE objects. ERR_UNAVAILABLE, ERR_CORRUPT: they lie at another endpoint (warehouse_list). scan->is_end when it was the last, or the table is gone. */
 struct err orphan_scan_step(struct store *s, struct orphan_scan *scan, const struct orphan_rule *rule);
 
 #endif

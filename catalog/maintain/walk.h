@@ -19,10 +19,8 @@ struct walked {
     struct str catalog;
     struct table_ident ident;
     struct str uuid;
-    bool is_external; /* its files lie at another S3 endpoint: nothing here looks after them */
+    bool is_external; /* its files lie at another S3 endpoint */
 };
-/* Why nothing is done for it. */
-#define WALKED_EXTERNAL "its files lie at another S3 endpoint, where this server maintains nothing"
 
 /* The next table, in the arena. *ret_found false: it was the last, and the walk is at the beginning again. */
 struct err walk_next(struct store *s, struct walk *w, struct arena *arena, struct walked *ret, bool *ret_found);

@@ -7,6 +7,7 @@
 #define CATALOG_REFS_LAKE_TEST_H
 
 #include "catalog/commit/catalog.h"
+#include "tests/unit/fake_s3.h"
 
 #define LAKE_UUID_SIZE 37
 
@@ -15,6 +16,7 @@ struct lake {
     struct arena *arena;
     const char *dir;
     char uuid[LAKE_UUID_SIZE]; /* of t */
+    struct fake_s3 *far; /* of lake_open_far: where the files are */
 };
 
 extern const struct actor lake_actor;
@@ -22,6 +24,7 @@ extern const struct actor lake_actor;
 struct err lake_start(struct lake *l); /* the store alone: after a fault, and at the beginning */
 void lake_stop(struct lake *l);
 void lake_open(struct lake *l);        /* with bucket, catalog, namespace n and table t at s3://lake/t */
+void lake_open_far(struct lake *l);    /* the same, but the bucket is one of an endpoint of the test's own */
 void lake_close(struct lake *l);
 
 struct table_ident lake_ident(void);   /* n.t */

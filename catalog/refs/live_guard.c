@@ -108,7 +108,7 @@ static struct err is_current(const struct question *q, const struct table_row *r
 {
     struct str place;
 
-    TRY(ref_place(row->metadata_location, q->arena, &place));
+    TRY(ref_place(row->metadata_location, table_row_is_external(row), q->arena, &place));
     *ret = str_eq(place, q->place);
     return OK;
 }

@@ -80,13 +80,14 @@ static struct err born(struct ref_change *c, const struct ref_file *file)
     return ref_file_put(c->txn, SPACE_REF_TODO, pair, file);
 }
 
-/* What metadata names has no size there: the store knows it. */
+/* What metadata names has no size there: the store knows it. At another endpoint it is known when the file is read (ref_learn_size). */
 static struct err fill_size(struct ref_change *c, struct ref_file *file)
 {
     struct object_info info;
     struct str bucket;
 
     if (file->size || (file->kind != REF_METADATA && file->kind != REF_LIST)) return OK;
+    if (place_is_external(file->place)) return OK;
     const struct str key = str_cut(file->place, '/', &bucket);
     const struct err e = object_stat(txn_rows(c->txn), bucket, key, NULL, &info);
     if (e.code == ERR_OK) file->size = info.size;
@@ -104,12 +105,30 @@ struct err ref_hold(struct ref_change *c, struct ref_id owner, const struct ref_
     if (rows_have(txn_rows(c->txn), SPACE_REF_HOLDS, holds, &e)) return OK;
     TRY(e);
     f.since_ms = 0;
+    f.intent = 0;
     f.why = STR_NONE;
     TRY(fill_size(c, &f));
     TRY(is_live(c, f.id, &was_live));
     if (!was_live) TRY(born(c, &f));
     TRY(ref_file_put(c->txn, SPACE_REF_HOLDS, holds, &f));
     return txn_put(c->txn, SPACE_REF_HELD, ref_key_held(f.id, c->uuid, owner, held_key), STR("\1"));
+}
+
+struct err ref_learn_size(struct ref_change *c, const struct ref_file *file)
+{
+    uint8_t key[REF_HOLDS_KEY];
+    struct ref_file held;
+    struct str value;
+    const struct str holds = ref_key_holds(c->uuid, ref_root, file->id, key);
+    const struct err e = rows_get(txn_rows(c->txn), SPACE_REF_HOLDS, holds, &value);
+
+    if (e.code == ERR_NOT_FOUND) return OK;
+    TRY(e);
+    TRY(ref_file_decode(value, &held));
+    if (held.size || file->size == 0) return OK;
+    c->table.live_bytes[held.kind] += file->size;
+    held.size = file->size;
+    return ref_file_put(c->txn, SPACE_REF_HOLDS, holds, &held);
 }
 
 /* ---- a file dies ---- */
@@ -136,6 +155,7 @@ static struct err died(struct ref_change *c, struct ref_file *file)
     c->table.queued_files++;
     c->table.queued_bytes += file->size;
     file->since_ms = c->now_ms;
+    file->intent = 0;
     return ref_file_put(c->txn, SPACE_REF_QUEUE, pair, file);
 }
 

@@ -32,6 +32,9 @@ struct err ref_change_end(struct ref_change *c);
 struct err ref_hold(struct ref_change *c, struct ref_id owner, const struct ref_file *file);
 struct err ref_release(struct ref_change *c, struct ref_id owner, struct ref_id id);
 
+/* What was read of a list or manifest that was held without a size: how large it is. */
+struct err ref_learn_size(struct ref_change *c, const struct ref_file *file);
+
 /* Is a place one of the table's own? */
 bool ref_is_own(const struct location_set *places, struct str place);
 

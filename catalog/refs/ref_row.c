@@ -11,7 +11,7 @@
 #include "storage/base/thread.h"
 #include "storage/object/row_code.h"
 
-enum { VERSION = 1 };
+enum { VERSION = 1, VERSION_INTENT = 2 }; /* only rows that have one are of the second */
 
 const struct ref_id ref_root = { { 0 } };
 
@@ -105,12 +105,13 @@ struct err ref_file_put(struct txn *txn, enum space space, struct str key, const
     struct buf out;
 
     buf_init(&out, LIMIT_ROW_VALUE);
-    buf_char(&out, VERSION);
+    buf_char(&out, f->intent ? VERSION_INTENT : VERSION);
     buf_char(&out, (char)f->kind);
     row_put_varint(&out, f->size);
     row_put_varint(&out, (uint64_t)f->since_ms);
     row_put_str(&out, f->place);
     row_put_str(&out, f->why);
+    if (f->intent) row_put_varint(&out, f->intent);
     struct err e = buf_err(&out);
     if (e.code == ERR_OK) e = txn_put(txn, space, key, buf_view(&out));
     buf_done(&out);
@@ -128,7 +129,9 @@ struct err ref_file_decode(struct str value, struct ref_file *ret)
     f.since_ms = (int64_t)row_varint(&r);
     f.place = row_str(&r);
     f.why = row_str(&r);
-    if (r.is_bad || r.at != r.end || version != VERSION || f.kind >= REF_KIND_COUNT)
+    f.intent = version == VERSION_INTENT ? row_varint(&r) : 0;
+    if (r.is_bad || r.at != r.end || version < VERSION || version > VERSION_INTENT
+        || f.kind >= REF_KIND_COUNT)
         return FAIL(ERR_CORRUPT, "a reference row is damaged");
     f.id = ref_id_of(f.kind, f.place);
     *ret = f;
@@ -147,7 +150,7 @@ struct err ref_file_keep(struct str value, struct arena *arena, struct ref_file 
     return OK;
 }
 
-struct err ref_place(struct str url, struct arena *arena, struct str *ret)
+struct err ref_place(struct str url, bool is_external, struct arena *arena, struct str *ret)
 {
     struct str bucket, key, scheme;
     const size_t colon = str_find(url, STR("://"));
@@ -160,7 +163,8 @@ struct err ref_place(struct str url, struct arena *arena, struct str *ret)
     }
     TRY(location_parse(url, arena, &bucket, &key));
     if (key.len == 0) return err_fail(ERR_INVALID, "'%.*s' names no file", STR_ARG(url));
-    *ret = arena_printf(arena, "%.*s/%.*s", STR_ARG(bucket), STR_ARG(key));
+    *ret = arena_printf(arena, "%s%.*s/%.*s", is_external ? PLACE_EXTERNAL : "", STR_ARG(bucket),
+                        STR_ARG(key));
     return ret->data ? OK : FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
 }
 

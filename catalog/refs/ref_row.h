@@ -1,7 +1,7 @@
 /*
  * ref_row.h - the rows of references: files, and how far a table's are known. Their bytes are in docs/FORMAT.md.
  *
- * A file is named by an id: the first 15 bytes of the SHA-256 of its place ("bucket/key"), and one that says how it is read: as a list, as a manifest, or not. So a place that hostile metadata names as
+ * A file is named by an id: the first 15 bytes of the SHA-256 of its place ("bucket/key"; of an external table "@bucket/key", warehouse_file.h), and one that says how it is read: as a list, as a manifest, or not. So a place that hostile metadata names as
  * two kinds is two files here, and owners stand above what they name without a circle. Whether a place is named at all is asked with the 15 bytes. Two places with one id would take 2^60 tries
  * of somebody who may write the table, and all that came of it is that files of that table are lost with its own.
  *
@@ -10,7 +10,7 @@
 #ifndef CATALOG_REFS_REF_ROW_H
 #define CATALOG_REFS_REF_ROW_H
 
-#include "catalog/commit/entity.h"
+#include "catalog/commit/warehouse_file.h"
 
 #define REF_UUID 36 /* of a table, as text */
 #define REF_ID 16
@@ -31,10 +31,11 @@ extern const struct ref_id ref_root; /* the owner of what the table's metadata n
 struct ref_file {
     enum ref_kind kind;
     uint64_t size;      /* as its owner says; of a metadata file or list as the store says; 0: not known */
-    struct str place;   /* "bucket/key" */
+    struct str place;   /* "bucket/key", of an external table "@bucket/key" */
     struct ref_id id;
     int64_t since_ms;   /* QUEUE: when nothing named it any more */
-    struct str why;     /* TODO: why it could not be read; empty: not tried yet */
+    struct str why;     /* TODO: why it could not be read; empty: not tried yet. QUEUE: why it could not be deleted at its endpoint */
+    uint64_t intent;    /* QUEUE, external: transaction that decided on its deletion, which may be under way or done (deletion.h); 0: none */
 };
 
 struct ref_id ref_id_of(enum ref_kind kind, struct str place);
@@ -61,9 +62,9 @@ struct err ref_file_decode(struct str value, struct ref_file *ret);
 struct err ref_file_keep(struct str value, struct arena *arena, struct ref_file *ret);
 
 /* ---- where a URL points ----
- * "bucket/key" of an s3, s3a or s3n URL; an empty place for a URL of any other kind, which is no file of this store. ERR_INVALID for what cannot be told to be either: no URL, or a path with
+ * "bucket/key" of an s3, s3a or s3n URL, behind PLACE_EXTERNAL when the table is external (warehouse_file.h says why without the endpoint); an empty place for a URL of any other kind, which is no file that is looked after. ERR_INVALID for what cannot be told to be either: no URL, or a path with
  * empty, "." or ".." segments, which some clients read as another one. */
-struct err ref_place(struct str url, struct arena *arena, struct str *ret);
+struct err ref_place(struct str url, bool is_external, struct arena *arena, struct str *ret);
 struct ref_file ref_file_at(enum ref_kind kind, struct str place, uint64_t size);
 
 /* ---- a table ---- */

@@ -31,7 +31,10 @@ static struct err slice_fn(struct txn *txn, void *arg)
     TRY(slice_edges(&c, slice));
     slice->queued = c.table.queued_files > queued ? c.table.queued_files - queued : 0;
     const struct str pair = ref_key_pair(w->uuid, slice->owner, key);
-    if (slice->then == SLICE_ENDS_TODO) TRY(txn_del(txn, SPACE_REF_TODO, pair));
+    if (slice->then == SLICE_ENDS_TODO) {
+        TRY(txn_del(txn, SPACE_REF_TODO, pair));
+        TRY(ref_learn_size(&c, slice->read));
+    }
     if (slice->then == SLICE_ENDS_DROP) TRY(txn_del(txn, SPACE_REF_DROPS, pair));
     return ref_change_end(&c);
 }

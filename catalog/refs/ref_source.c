@@ -10,7 +10,6 @@
 #include "catalog/avro/manifest.h"
 #include "storage/base/limits.h"
 #include "storage/base/thread.h"
-#include "storage/object/object_get.h"
 
 /* ---- metadata ---- */
 
@@ -18,6 +17,7 @@ struct collector {
     struct arena *arena;
     struct ref_file *files;
     size_t count, size;
+    bool is_external;
 };
 
 static struct err collect(struct collector *c, enum ref_kind kind, struct str url, uint64_t size)
@@ -25,7 +25,7 @@ static struct err collect(struct collector *c, enum ref_kind kind, struct str ur
     struct str place;
 
     if (url.len == 0) return OK;
-    TRY(ref_place(url, c->arena, &place));
+    TRY(ref_place(url, c->is_external, c->arena, &place));
     if (place.len == 0) return OK;
     if (c->count == c->size) return FAIL(ERR_INTERNAL, "more files in the metadata than were counted");
     c->files[c->count++] = ref_file_at(kind, place, size);
@@ -102,14 +102,14 @@ bool ref_set_has(const struct ref_set *set, struct ref_id id)
     return bsearch(&wanted, set->files, set->count, sizeof(wanted), by_id) != NULL;
 }
 
-struct err ref_metadata_names(const json_t *metadata, struct str location, struct arena *arena,
+struct err ref_metadata_names(const json_t *metadata, const struct ref_origin *origin, struct arena *arena,
                               struct ref_set *ret)
 {
-    struct collector c = { .arena = arena, .size = count_of(metadata) };
+    struct collector c = { .arena = arena, .size = count_of(metadata), .is_external = origin->is_external };
 
     c.files = arena_array(arena, struct ref_file, c.size);
     if (!c.files) return no_memory();
-    TRY(collect(&c, REF_METADATA, location, 0));
+    TRY(collect(&c, REF_METADATA, origin->location, origin->size));
     TRY(collect_list(&c, json_object_get(metadata, "metadata-log"), "metadata-file", REF_METADATA));
     TRY(collect_snapshots(&c, json_object_get(metadata, "snapshots")));
     TRY(collect_list(&c, json_object_get(metadata, "statistics"), "statistics-path", REF_STATISTICS));
@@ -124,42 +124,23 @@ struct err ref_metadata_names(const json_t *metadata, struct str location, struc
 
 struct ref_source {
     enum ref_kind kind; /* LIST or MANIFEST: of the owner */
-    struct object_reader *reader;
+    struct warehouse_file *file;
     struct manifest_list list;
     struct manifest manifest;
-    bool is_open;
+    bool is_open, is_external;
 };
 
-static struct err read_range(void *arg, uint64_t offset, void *out, size_t len)
-{
-    return object_read(arg, offset, out, len);
-}
-
-static struct err open_reader(struct store *s, struct str place, struct object_reader **ret,
-                              uint64_t *ret_size)
-{
-    CLEANUP(view_closep) struct rows *view = NULL;
-    struct object_info info;
-    struct str bucket;
-    const struct str key = str_cut(place, '/', &bucket);
-
-    TRY(view_open(s->meta, &view));
-    TRY(object_stat(view, bucket, key, NULL, &info));
-    *ret_size = info.size;
-    return object_reader_open(s, view, &info, ret);
-}
-
-struct err ref_source_open(struct store *s, const struct ref_file *owner, struct arena *arena,
+struct err ref_source_open(const struct warehouse *home, const struct ref_file *owner, struct arena *arena,
                            struct ref_source **ret)
 {
     struct ref_source *src = arena_new_of(arena, struct ref_source);
-    uint64_t size = 0;
 
     if (!src) return no_memory();
     src->kind = owner->kind;
-    struct err e = open_reader(s, owner->place, &src->reader, &size);
+    src->is_external = home->is_external;
+    struct err e = warehouse_file_open(home, owner->place, &src->file);
     if (e.code == ERR_OK) {
-        const struct input in = input_of_reader(read_range, src->reader, size);
+        const struct input in = input_of_reader(warehouse_file_read, src->file, ref_source_size(src));
         e = src->kind == REF_LIST ? manifest_list_open(in, &src->list) : manifest_open(in, &src->manifest);
         src->is_open = e.code == ERR_OK;
     }
@@ -168,13 +149,18 @@ struct err ref_source_open(struct store *s, const struct ref_file *owner, struct
     return e;
 }
 
+uint64_t ref_source_size(const struct ref_source *src)
+{
+    return warehouse_file_size(src->file);
+}
+
 struct ref_source *ref_source_close(struct ref_source *src)
 {
     if (!src) return NULL;
     if (src->is_open && src->kind == REF_LIST) manifest_list_close(&src->list);
     if (src->is_open && src->kind == REF_MANIFEST) manifest_close(&src->manifest);
     src->is_open = false;
-    src->reader = object_reader_close(src->reader);
+    src->file = warehouse_file_close(src->file);
     return NULL;
 }
 
@@ -213,7 +199,7 @@ struct err ref_source_next(struct ref_source *src, struct arena *place_arena, st
         TRY(next_path(src, &path, &kind, &size));
         *ret_is_end = path.len == 0;
         if (*ret_is_end) return OK;
-        TRY(ref_place(path, place_arena, &place));
+        TRY(ref_place(path, src->is_external, place_arena, &place));
     }
     *ret = ref_file_at(kind, place, size > 0 ? (uint64_t)size : 0);
     return OK;

@@ -43,10 +43,11 @@ static struct err fill(struct ref_work *w, struct ref_source *src, struct ref_fi
 static struct err read_source(struct ref_work *w, const struct ref_file *owner, struct ref_source *src,
                               struct err *ret_own)
 {
-    struct ref_file files[LIMIT_REF_SLICE];
+    struct ref_file files[LIMIT_REF_SLICE], read = *owner;
     bool is_end = false;
     size_t count = 0;
 
+    read.size = ref_source_size(src);
     while (!is_end) {
         const struct err e = fill(w, src, files, &count, &is_end);
         *ret_own = ref_is_the_files_own(e) ? e : OK;
@@ -55,6 +56,7 @@ static struct err read_source(struct ref_work *w, const struct ref_file *owner, 
                                          .owner = owner->id,
                                          .files = files,
                                          .count = count,
+                                         .read = &read,
                                          .then = is_end ? SLICE_ENDS_TODO : SLICE_ONLY };
         TRY(ref_slice_run(slice));
     }
@@ -85,7 +87,7 @@ static struct err refuse(struct ref_work *w, const struct ref_file *file, struct
     METRIC_ADD(refs_files_unreadable, 1);
     if (file->why.len == 0)
         LOG_WARN("a table's manifest cannot be read: nothing of the table is deleted until it can",
-                 STRV("table", w->uuid), STRV("file", file->place), ERRF(own));
+                 STRV("table", w->uuid), STRV("file", place_plain(file->place)), ERRF(own));
     r.file.why = arena_str(w->arena, str_from_z(own.why));
     return r.file.why.data ? meta_run_freeing(w->store->meta, refusal_fn, &r) : no_memory();
 }
@@ -99,7 +101,7 @@ static struct err read_file(struct ref_work *w, const struct ref_file *file)
     if (!ref_is_own(&w->row.places, file->place)) {
         own = FAIL(ERR_INVALID, "it lies outside of the table's places");
     } else {
-        own = ref_source_open(w->store, file, w->arena, &src);
+        own = ref_source_open(&w->home, file, w->arena, &src);
         if (own.code != ERR_OK && !ref_is_the_files_own(own)) return own;
     }
     const struct err e = own.code == ERR_OK ? read_source(w, file, src, &own) : OK;

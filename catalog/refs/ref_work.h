@@ -20,7 +20,8 @@ struct ref_work {
     struct arena *arena;   /* as long as the work */
     struct arena *scratch; /* of one slice */
     uint64_t turn;
-    struct table_row row; /* not when is_gone */
+    struct table_row row; /* not when is_gone, as the next */
+    struct warehouse home; /* where its files lie */
     bool is_gone;
     struct commit_note notes[LIMIT_REF_NOTES];
     size_t note_count;
@@ -43,6 +44,7 @@ struct ref_slice {
         SLICE_ENDS_TODO,
         SLICE_ENDS_DROP
     } then;          /* the owner's row of TODO or DROPS goes with this slice */
+    const struct ref_file *read; /* of SLICE_ENDS_TODO: the owner, with the size that it was found to have */
     uint64_t queued; /* out */
 };
 

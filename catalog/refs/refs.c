@@ -14,7 +14,6 @@
 #include "storage/base/limits.h"
 #include "storage/base/log.h"
 #include "storage/base/thread.h"
-#include "storage/object/object_get.h"
 
 /* ---- what there is to do ---- */
 
@@ -63,7 +62,9 @@ static struct err look(struct ref_work *w)
     const struct err e = ref_row_of(view, w->uuid, w->arena, &w->row);
     /* A note without a table, and none that says that it is gone: it is gone, and that note comes later. */
     w->is_gone = e.code == ERR_NOT_FOUND;
-    return w->is_gone ? OK : e;
+    if (w->is_gone) return OK;
+    TRY(e);
+    return warehouse_for_upkeep(w->store, view, &w->row, w->arena, &w->home);
 }
 
 static struct err turn_fn(struct txn *txn, void *arg)
@@ -135,14 +136,14 @@ static struct err read_metadata(struct ref_work *w, struct str location, struct 
 {
     CLEANUP(arena_freep) struct arena *arena = arena_new(LIMIT_REST_ARENA);
     CLEANUP(json_freep) json_t *metadata = NULL;
-    struct str bucket, key, bytes;
+    struct str bytes;
 
     if (!arena) return no_memory();
-    TRY(location_parse(location, arena, &bucket, &key));
-    TRY(object_read_all(w->store, bucket, key, LIMIT_JSON_BYTES, arena, &bytes));
+    TRY(warehouse_read(&w->home, location, arena, &bytes));
     TRY(metadata_parse(METADATA_TABLE, bytes, &metadata));
     if (is_newest) read_properties(w, metadata);
-    return ref_metadata_names(metadata, location, names, ret);
+    const struct ref_origin origin = { location, bytes.len, w->home.is_external };
+    return ref_metadata_names(metadata, &origin, names, ret);
 }
 
 /* What a commit let go, by its own note: held, so that it is released like anything else. What cannot be told to be ours is passed over: nothing names it any more. */
@@ -154,7 +155,7 @@ static struct err hold_dropped(struct ref_work *w, const struct commit_note *not
 
     if (!set.files) return no_memory();
     while (commit_name_next(&names, &kind, &url)) {
-        const struct err e = ref_place(url, arena, &place);
+        const struct err e = ref_place(url, w->home.is_external, arena, &place);
         if (e.code == ERR_NO_MEMORY) return e;
         if (e.code != ERR_OK || place.len == 0) continue;
         const enum ref_kind ours = kind == COMMIT_LIST ? REF_LIST
@@ -185,7 +186,7 @@ static struct err hold_note(struct ref_work *w, const struct commit_note *note)
     struct str place;
 
     if (!arena) return no_memory();
-    TRY(ref_place(note->metadata_location, arena, &place));
+    TRY(ref_place(note->metadata_location, w->home.is_external, arena, &place));
     struct ref_file file = ref_file_at(REF_METADATA, place, 0);
     TRY(hold_all(w, &(struct ref_set){ .files = &file, .count = 1 }));
     if (note->dropped.is_more && note > w->notes) TRY(hold_before(w, note - 1, arena));
@@ -214,7 +215,7 @@ static struct err first_why(struct rows *r, struct str uuid, char out[256])
     if (rows_scan_next(&scan, &key, &value) && str_starts(key, uuid)) {
         e = ref_file_decode(value, &file);
         if (e.code == ERR_OK)
-            (void)snprintf(out, 256, "s3://%.*s: %.*s", STR_ARG(file.place), STR_ARG(file.why));
+            (void)snprintf(out, 256, "s3://%.*s: %.*s", STR_ARG(place_plain(file.place)), STR_ARG(file.why));
     }
     if (e.code == ERR_OK) e = scan.err;
     rows_scan_done(&scan);
@@ -302,15 +303,25 @@ static struct err complain_fn(struct txn *txn, void *arg)
     return ref_change_end(&c);
 }
 
-static struct err complain(struct ref_work *w, struct err own)
+static struct err complain(struct ref_work *w, const char *what, struct err own)
 {
-    if (!ref_is_the_files_own(own) && own.code != ERR_INTERNAL) return own;
-    (void)snprintf(w->props.why, sizeof(w->props.why), "its metadata: %s", own.why);
+    (void)snprintf(w->props.why, sizeof(w->props.why), "%s: %s", what, own.why);
     TRY(meta_run_freeing(w->store->meta, complain_fn, w));
     if (w->is_news)
-        LOG_WARN("a table's metadata cannot be made out: nothing of the table is deleted until it can",
+        LOG_WARN("a table's files cannot be made out: nothing of the table is deleted until they can",
                  STRV("table", w->uuid), STRF("why", w->props.why));
     return OK;
+}
+
+/* What keeps the table from being known is told with it. An endpoint that is away is tried again another time. */
+static struct err stopped(struct ref_work *w, struct err e, bool is_metadata)
+{
+    if (w->home.is_external && e.code == ERR_UNAVAILABLE) {
+        TRY(complain(w, "its files are elsewhere", e));
+        return err_fail(ERR_UNAVAILABLE, "%s", w->props.why);
+    }
+    const bool is_told = is_metadata && (ref_is_the_files_own(e) || e.code == ERR_INTERNAL);
+    return is_told ? complain(w, "its metadata", e) : e;
 }
 
 /* The turn first, then the look: who looked before another's whole turn would work in a state that is past, over a newer one. */
@@ -318,13 +329,31 @@ static struct err work_in(struct ref_work *w)
 {
     TRY(meta_run_freeing(w->store->meta, turn_fn, w));
     TRY(look(w));
-    const struct err e = hold_metadata(w);
-    if (e.code != ERR_OK) return complain(w, e);
-    TRY(ref_work_todo(w));
+    struct err e = hold_metadata(w);
+    if (e.code != ERR_OK) return stopped(w, e, true);
+    e = ref_work_todo(w);
+    if (e.code != ERR_OK) return stopped(w, e, false);
     if (w->note_count || w->is_gone) TRY(ref_work_release(w));
     TRY(ref_work_drops(w));
     if (w->is_gone) TRY(forget_queue(w));
     return meta_run_freeing(w->store->meta, finish_fn, w);
+}
+
+/* Not even a turn is taken while the endpoint rests: each would be a flush. */
+static struct err check_endpoint(struct store *s, struct str uuid, struct arena *arena)
+{
+    CLEANUP(view_closep) struct rows *view = NULL;
+    struct warehouse home;
+    struct table_row row;
+
+    TRY(view_open(s->meta, &view));
+    const struct err e = ref_row_of(view, uuid, arena, &row);
+    if (e.code == ERR_NOT_FOUND) return OK; /* gone: nothing of it is read any more */
+    TRY(e);
+    TRY(warehouse_for_upkeep(s, view, &row, arena, &home));
+    return row.places.count && warehouse_rests(&home, row.places.keys[0])
+        ? FAIL(ERR_UNAVAILABLE, "its S3 endpoint failed a moment ago")
+        : OK;
 }
 
 struct err refs_work_in(struct store *s, struct str uuid, const atomic_bool *stop)
@@ -333,6 +362,7 @@ struct err refs_work_in(struct store *s, struct str uuid, const atomic_bool *sto
     CLEANUP(arena_freep) struct arena *scratch = arena_new(LIMIT_REQUEST_ARENA);
 
     if (!arena || !scratch) return no_memory();
+    TRY(check_endpoint(s, uuid, arena));
     struct ref_work *w = arena_new_of(arena, struct ref_work);
     if (!w) return no_memory();
     w->store = s;

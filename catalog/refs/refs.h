@@ -26,11 +26,11 @@ struct refs_cursor {
     char uuid[REF_UUID + 1];
 };
 
-/* Bring one table of those with notes up to date, the next behind the cursor. *ret_more: there are others. An error is that table's alone: the next call goes on behind it. */
+/* Bring one table of those with notes up to date, the next behind the cursor. *ret_more: there are others. An error is that table's alone: the next call goes on behind it. An endpoint that is away is no error. */
 struct err refs_step(struct store *s, struct refs_cursor *cursor, const atomic_bool *stop, bool *ret_more);
 
 /* Bring this one up to date: notes, and what could not be read before. A table that is gone is forgotten; its files are left alone. When *stop becomes true (NULL: never) it ends with ERR_CLOSED
- * before its next transaction, and goes on from there another time. */
+ * before its next transaction, and goes on from there another time. ERR_UNAVAILABLE: its files are at another endpoint, which does not answer, refuses, or rests after that (remote.h); the table's row says why. */
 struct err refs_work_in(struct store *s, struct str uuid, const atomic_bool *stop);
 
 /* Leave a note for each table that nothing is known of, up to a bounded number behind the cursor: for a store that is older than the references. */

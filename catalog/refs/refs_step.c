@@ -54,7 +54,8 @@ struct err refs_step(struct store *s, struct refs_cursor *cursor, const atomic_b
     if (!found) return OK;
     *ret_more = true;
     const struct err e = refs_work_in(s, cursor_str(cursor), stop);
-    return e.code == ERR_CONFLICT ? OK : e; /* another works on it */
+    /* Another works on it; or its endpoint is away, and others are not to wait for the thread's pause. A store that is away is told by the next view. */
+    return e.code == ERR_CONFLICT || e.code == ERR_UNAVAILABLE ? OK : e;
 }
 
 /* ---- tables of an older store ---- */

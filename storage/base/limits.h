@@ -86,9 +86,10 @@
 #define LIMIT_REMOTE_BACKGROUND_MS 10000 /* of one call of the background, whose one thread looks after all tables */
 #define LIMIT_REMOTE_REST_FACTOR 20  /* so many times as long as a failure took, the background leaves the endpoint alone: a dead one takes a twentieth of its time */
 #define LIMIT_REMOTE_REST_MIN_MS 1000 /* a refused connection takes no time: still not more than one try a second */
+#define LIMIT_REMOTE_REST_DENIED_MS 30000 /* a denial ends when a person does something */
 #define LIMIT_REMOTE_REST_MAX_MS 300000 /* what comes back is seen within five minutes */
 #define LIMIT_REMOTE_WINDOW (1 * MIB) /* of a manifest, one request: most are smaller */
-#define LIMIT_REMOTE_LISTING (8 * MIB) /* a page: LIMIT_PAGE keys of LIMIT_KEY, escaped, are half of it */
+#define LIMIT_REMOTE_LISTING (8 * MIB) /* a page: LIMIT_PAGE keys of LIMIT_KEY, all escaped, are less than half of it */
 #define LIMIT_REMOTE_PAGE 100        /* files that one step of a purge deletes, one request each */
 #define LIMIT_REMOTE_CACHE (64 * MIB) /* of metadata files in memory: thousands of tables of the usual size */
 

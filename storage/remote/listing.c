@@ -23,12 +23,11 @@ struct reader {
 
 struct page {
     struct arena *arena;
-    struct str prefix;
-    size_t max;
+    const struct remote_query *query;
     struct remote_listing listing;
     struct remote_file file;
     bool has_key, has_size, has_time; /* of the file that is being read */
-    bool is_url_encoded, is_truncated;
+    bool is_url_encoded;
 };
 
 static struct err bad(const char *what)
@@ -133,14 +132,9 @@ static struct err take_encoding(struct page *p, struct str text)
 
 static struct err take_truncated(struct page *p, struct str text)
 {
-    p->is_truncated = str_is(text, "true");
-    return p->is_truncated || str_is(text, "false") ? OK : bad("IsTruncated is neither true nor false");
-}
-
-static struct err take_next(struct page *p, struct str text)
-{
-    p->listing.next = text;
-    return OK;
+    p->listing.is_truncated = str_is(text, "true");
+    return p->listing.is_truncated || str_is(text, "false") ? OK
+                                                            : bad("IsTruncated is neither true nor false");
 }
 
 static const struct {
@@ -152,13 +146,12 @@ static const struct {
     { "Contents", "LastModified", take_time },
     { "ListBucketResult", "EncodingType", take_encoding },
     { "ListBucketResult", "IsTruncated", take_truncated },
-    { "ListBucketResult", "NextContinuationToken", take_next },
 };
 
 static struct err take_file(struct page *p)
 {
     if (!p->has_key || !p->has_size || !p->has_time) return bad("a file without key, size or time");
-    if (p->listing.count == p->max) return bad("more files than were asked for");
+    if (p->listing.count == p->query->max) return bad("more files than were asked for");
     p->listing.files[p->listing.count++] = p->file;
     p->has_key = p->has_size = p->has_time = false;
     return OK;
@@ -252,28 +245,32 @@ static struct err read_all(struct reader *r, struct page *p)
 
 /* ---- the page ---- */
 
-/* Encoded keys may stand before the element that says so. */
+/* Encoded keys may stand before the element that says so. In order, so that whoever goes on behind the last comes to an end. */
 static struct err finish(struct page *p)
 {
+    struct str before = p->query->after;
+
     for (size_t i = 0; i < p->listing.count; i++) {
         struct str *key = &p->listing.files[i].key;
         if (p->is_url_encoded) *key = percent_str(p->arena, *key, true);
         if (!key->data) return bad("a key that is not encoded as it says");
-        if (key->len > LIMIT_KEY || !str_starts(*key, p->prefix)) return bad("a key that was not asked for");
+        if (!str_is_utf8(*key) || str_find_char(*key, '\0') < key->len) return bad("a key that is no text");
+        if (key->len > LIMIT_KEY || !str_starts(*key, p->query->prefix))
+            return bad("a key that was not asked for");
+        if (str_cmp(before, *key) >= 0) return bad("keys that are out of order");
+        before = *key;
     }
-    if (p->is_truncated && p->listing.next.len == 0) return bad("it goes on, and does not say where");
-    if (!p->is_truncated) p->listing.next = STR("");
+    if (p->listing.is_truncated && p->listing.count == 0) return bad("it goes on behind nothing");
     return OK;
 }
 
-struct err listing_parse(struct str body, struct str prefix, size_t max, struct arena *arena,
+struct err listing_parse(struct str body, const struct remote_query *q, struct arena *arena,
                          struct remote_listing *ret)
 {
     struct reader r = { .rest = body };
-    struct page p = { .arena = arena, .prefix = prefix, .max = max };
+    struct page p = { .arena = arena, .query = q };
 
-    p.listing = (struct remote_listing){ .files = arena_array(arena, struct remote_file, max + 1),
-                                         .next = STR("") };
+    p.listing.files = arena_array(arena, struct remote_file, q->max + 1);
     if (!p.listing.files) return no_memory();
     TRY(read_all(&r, &p));
     TRY(finish(&p));

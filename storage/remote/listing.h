@@ -9,7 +9,7 @@
 
 #include "storage/remote/remote.h"
 
-/* At most `max` files, whose keys begin with prefix; texts are in the arena. written_ms is the endpoint's own time here. ERR_CORRUPT says what is wrong. */
-struct err listing_parse(struct str body, struct str prefix, size_t max, struct arena *arena, struct remote_listing *ret);
+/* What was asked for, in ascending order; texts are in the arena. written_ms is the endpoint's own time here. ERR_CORRUPT says what is wrong. */
+struct err listing_parse(struct str body, const struct remote_query *q, struct arena *arena, struct remote_listing *ret);
 
 #endif

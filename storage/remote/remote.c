@@ -33,9 +33,9 @@ struct remote {
     struct file_cache *cache;
     struct health {
         _Atomic int running;
-        _Atomic uint64_t failed_ms;      /* clock_mono_ms of the last call that got no good answer; 0: none */
-        _Atomic uint64_t rests_until_ms; /* clock_mono_ms */
+        _Atomic uint64_t failed_ms; /* clock_mono_ms of the last call that got no good answer; 0: none */
     } healths[HEALTHS]; /* by endpoint; two that share one are only more careful with each other */
+    _Atomic uint64_t rests_until_ms[HEALTHS]; /* clock_mono_ms; by place, in the same manner */
 };
 
 /* ---- credentials ---- */
@@ -258,33 +258,34 @@ static struct err run_attempts(struct call *c, struct exchange_reply *ret)
     return e;
 }
 
-static struct health *health_of(struct remote *r, const struct remote_place *p)
+static struct health *health_of(const struct call *c)
 {
-    return &r->healths[crc32c(0, p->endpoint.data, p->endpoint.len) % HEALTHS];
+    const struct str e = c->place->endpoint;
+    return &c->remote->healths[crc32c(0, e.data, e.len) % HEALTHS];
 }
 
-static bool is_resting(const struct health *h)
+/* Of a place, since one bucket may be denied and another not. */
+static _Atomic uint64_t *rest_of(struct remote *r, const struct remote_place *p)
 {
-    return h->rests_until_ms > clock_mono_ms();
+    uint32_t hash = crc32c(0, p->endpoint.data, p->endpoint.len);
+
+    hash = crc32c(hash, p->profile.data, p->profile.len);
+    return &r->rests_until_ms[crc32c(hash, p->bucket.data, p->bucket.len) % HEALTHS];
 }
 
 bool remote_rests(struct remote *r, const struct remote_place *p)
 {
-    return r && is_resting(health_of(r, p));
+    return r && *rest_of(r, p) > clock_mono_ms();
 }
 
 /* In proportion to what the failure took, so that an endpoint which is never there takes the same small share of the background's time whether it refuses at once or keeps silent. */
-static void note_outcome(struct health *h, bool is_failure, uint64_t began_ms)
+static uint64_t rest_after_ms(uint64_t took_ms, bool is_denial)
 {
-    const uint64_t now = clock_mono_ms(), rest = (now - began_ms) * LIMIT_REMOTE_REST_FACTOR;
-    const uint64_t least = rest > LIMIT_REMOTE_REST_MIN_MS ? rest : LIMIT_REMOTE_REST_MIN_MS;
+    const uint64_t least = is_denial ? LIMIT_REMOTE_REST_DENIED_MS : LIMIT_REMOTE_REST_MIN_MS;
+    const uint64_t rest = took_ms * LIMIT_REMOTE_REST_FACTOR;
 
-    h->rests_until_ms = is_failure
-        ? now + (least < LIMIT_REMOTE_REST_MAX_MS ? least : LIMIT_REMOTE_REST_MAX_MS)
-        : 0;
-    if (!is_failure) return;
-    METRIC_ADD(remote_failures, 1);
-    h->failed_ms = now;
+    if (rest > LIMIT_REMOTE_REST_MAX_MS) return LIMIT_REMOTE_REST_MAX_MS;
+    return rest > least ? rest : least;
 }
 
 static bool is_wary(const struct health *h)
@@ -295,18 +296,12 @@ static bool is_wary(const struct health *h)
 /* The last answer that came, or why none did. */
 static struct err run(struct call *c, struct exchange_reply *ret)
 {
-    struct health *h = health_of(c->remote, c->place);
-    const uint64_t began_ms = clock_mono_ms();
+    struct health *h = health_of(c);
     struct err e;
 
     if (!remote_has_keys(c->remote, c->place->profile)) {
         struct sign_request none = { .headers = NULL };
         return remote_sign(c->remote, c->place, &none, c->arena, &(struct str){ NULL, 0 });
-    }
-    if (c->place->is_background && is_resting(h)) {
-        METRIC_ADD(remote_rests, 1);
-        return remote_call_failed(c, ERR_UNAVAILABLE,
-                                  "it failed a moment ago; maintenance waits before it asks again");
     }
     if (h->running++ >= LIMIT_REMOTE_WAITERS && is_wary(h)) {
         h->running--;
@@ -314,8 +309,16 @@ static struct err run(struct call *c, struct exchange_reply *ret)
     }
     e = run_attempts(c, ret);
     h->running--;
-    note_outcome(h, is_worth_another(e, ret->status), began_ms);
+    if (is_worth_another(e, ret->status)) {
+        METRIC_ADD(remote_failures, 1);
+        h->failed_ms = clock_mono_ms();
+    }
     return e.code == ERR_UNAVAILABLE || e.code == ERR_TOO_LARGE ? remote_call_failed(c, e.code, e.why) : e;
+}
+
+static bool is_denied(int status)
+{
+    return status == 401 || status == 403;
 }
 
 static struct err refusal(const struct call *c, const struct exchange_reply *reply)
@@ -331,7 +334,7 @@ static struct err refusal(const struct call *c, const struct exchange_reply *rep
         return remote_call_failed(c, c->key.len ? ERR_NO_SUCH_KEY : ERR_NO_SUCH_BUCKET, text);
     if (reply->status == 416) return remote_call_failed(c, ERR_CORRUPT, text);
     if (reply->status == 412 || reply->status == 409) return remote_call_failed(c, ERR_PRECONDITION, text);
-    if (reply->status == 401 || reply->status == 403)
+    if (is_denied(reply->status))
         (void)snprintf(text, sizeof(text), "it answered %d%s%.*s to the credentials '%.*s' of this server",
                        reply->status, blank, STR_ARG(word), STR_ARG(str_slice(profile, 0, 32)));
     return remote_call_failed(c, ERR_UNAVAILABLE, text);
@@ -339,8 +342,20 @@ static struct err refusal(const struct call *c, const struct exchange_reply *rep
 
 struct err remote_call(struct call *c, struct exchange_reply *ret)
 {
+    const uint64_t began_ms = clock_mono_ms();
+
     *ret = (struct exchange_reply){ .status = 0 };
-    TRY(run(c, ret));
+    if (c->place->is_background && remote_rests(c->remote, c->place)) {
+        METRIC_ADD(remote_rests, 1);
+        return remote_call_failed(c, ERR_UNAVAILABLE,
+                                  "it failed a moment ago; maintenance waits before it asks again");
+    }
+    const struct err e = run(c, ret);
+    const uint64_t now_ms = clock_mono_ms();
+    const bool is_bad = is_worth_another(e, ret->status) || is_denied(ret->status);
+    *rest_of(c->remote, c->place) = is_bad ? now_ms + rest_after_ms(now_ms - began_ms, is_denied(ret->status))
+                                           : 0;
+    TRY(e);
     return ret->status >= 200 && ret->status <= 299 ? OK : refusal(c, ret);
 }
 

@@ -41,7 +41,7 @@ struct remote_place {
 bool remote_has_keys(const struct remote *r, struct str profile);
 struct str remote_region(const struct remote *r, const struct remote_place *p);
 bool remote_is_path_style(const struct remote_place *p);
-/* After a call of an endpoint failed it is left alone by the background: LIMIT_REMOTE_REST_FACTOR times as long as the failure took. Any call that succeeds ends that. */
+/* After a call failed or was denied the background leaves that bucket with these credentials alone: LIMIT_REMOTE_REST_FACTOR times as long as the failure took. Any call that succeeds ends that. */
 bool remote_rests(struct remote *r, const struct remote_place *p);
 
 /* Is the bucket there, and may we use it? ERR_NO_SUCH_BUCKET; else as remote_get. */
@@ -74,10 +74,14 @@ struct err remote_read(struct remote *r, const struct remote_place *p, struct st
 struct remote_listing {
     struct remote_file *files;
     size_t count;
-    struct str next;    /* token of the next page; empty: this is the last */
+    bool is_truncated;  /* there are more behind the last, of which there is one then */
 };
-/* A page of at most `max` (LIMIT_PAGE) files whose keys begin with prefix. token: of the page before; empty: from the start. ERR_CORRUPT: what the endpoint answers is no such page. Else as remote_get. */
-struct err remote_list(struct remote *r, const struct remote_place *p, struct str prefix, struct str token, size_t max, struct arena *arena, struct remote_listing *ret);
+struct remote_query {
+    struct str prefix, after; /* keys that begin with the one, behind the other (empty: all) */
+    size_t max;               /* LIMIT_PAGE at most */
+};
+/* A page, in the order of keys. ERR_CORRUPT: what the endpoint answers is no such page. Else as remote_get. */
+struct err remote_list(struct remote *r, const struct remote_place *p, const struct remote_query *q, struct arena *arena, struct remote_listing *ret);
 
 /* A signature for somebody else's request to the place; s->region is filled from it. The caller has looked at what is asked for. ERR_UNAVAILABLE: no such profile. */
 struct err remote_sign(const struct remote *r, const struct remote_place *p, struct sign_request *s, struct arena *arena, struct str *ret_authorization);

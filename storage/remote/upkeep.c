@@ -79,19 +79,17 @@ struct err remote_read(struct remote *r, const struct remote_place *p, struct st
 
 /* ---- listings ---- */
 
-static struct err list_query(struct str prefix, struct str token, size_t max, struct arena *arena,
-                             struct str *ret)
+static struct err list_query(const struct remote_query *q, struct arena *arena, struct str *ret)
 {
     struct buf query;
 
     buf_init(&query, 16 * KIB);
-    if (token.len) {
-        buf_z(&query, "continuation-token=");
-        percent_to(&query, token, "");
-        buf_char(&query, '&');
+    buf_printf(&query, "encoding-type=url&list-type=2&max-keys=%zu&prefix=", q->max);
+    percent_to(&query, q->prefix, "");
+    if (q->after.len) {
+        buf_z(&query, "&start-after=");
+        percent_to(&query, q->after, "");
     }
-    buf_printf(&query, "encoding-type=url&list-type=2&max-keys=%zu&prefix=", max);
-    percent_to(&query, prefix, "");
     const struct err e = buf_err(&query);
     if (e.code == ERR_OK) *ret = arena_str(arena, buf_view(&query));
     buf_done(&query);
@@ -99,8 +97,8 @@ static struct err list_query(struct str prefix, struct str token, size_t max, st
     return ret->data ? OK : no_memory();
 }
 
-struct err remote_list(struct remote *r, const struct remote_place *p, struct str prefix, struct str token,
-                       size_t max, struct arena *arena, struct remote_listing *ret)
+struct err remote_list(struct remote *r, const struct remote_place *p, const struct remote_query *q,
+                       struct arena *arena, struct remote_listing *ret)
 {
     struct call c = {
         .remote = r, .place = p, .method = "GET", .arena = arena, .bytes_max = LIMIT_REMOTE_LISTING
@@ -109,9 +107,9 @@ struct err remote_list(struct remote *r, const struct remote_place *p, struct st
     struct remote_listing listing;
     char why[512];
 
-    TRY(list_query(prefix, token, max, arena, &c.query));
+    TRY(list_query(q, arena, &c.query));
     TRY(remote_call(&c, &reply));
-    struct err e = listing_parse(reply.body, prefix, max, arena, &listing);
+    struct err e = listing_parse(reply.body, q, arena, &listing);
     if (e.code == ERR_CORRUPT) {
         e = err_keep(e, why, sizeof(why));
         return remote_call_failed(&c, e.code, e.why);

@@ -75,7 +75,8 @@ TEST(a_file_is_as_old_as_the_endpoints_own_clock_says)
 TEST(files_are_listed_page_by_page)
 {
     struct fixture f;
-    struct remote_listing page = { .next = STR("") };
+    struct remote_listing page;
+    struct remote_query q = { .prefix = STR("t/"), .after = STR(""), .max = 3 };
     char path[64];
     size_t count = 0, pages = 0;
 
@@ -86,11 +87,12 @@ TEST(files_are_listed_page_by_page)
     }
     fake_s3_put(&f.fake, "/lake/t2", STR("another's"));
     do {
-        CHECK_OK(remote_list(f.remote, &f.place, STR("t/"), page.next, 3, f.arena, &page));
+        CHECK_OK(remote_list(f.remote, &f.place, &q, f.arena, &page));
         for (size_t i = 0; i < page.count; i++, count++)
             CHECK_STR(page.files[i].key, arena_printf(f.arena, "t/a %zu&<", count));
+        q.after = page.files[page.count - 1].key;
         pages++;
-    } while (page.next.len);
+    } while (page.is_truncated);
     CHECK_U64(count, 7);
     CHECK_U64(pages, 3);
     end(&f);

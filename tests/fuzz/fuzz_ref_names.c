@@ -1,4 +1,4 @@
-/* fuzz_ref_names.c - what metadata names: each file once, in order, at a place of this store; and no snapshot's list is missing. */
+/* fuzz_ref_names.c - what metadata names: each file once, in order, at a place of this store, or of another endpoint; and no snapshot's list is missing. */
 #include <stdlib.h>
 
 #include "catalog/refs/ref_source.h"
@@ -6,7 +6,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
-static void must_have_lists(const json_t *metadata, const struct ref_set *set, struct arena *arena)
+static void must_have_lists(const json_t *metadata, bool is_external, const struct ref_set *set, struct arena *arena)
 {
     json_t *snapshot;
     size_t i;
@@ -15,7 +15,7 @@ static void must_have_lists(const json_t *metadata, const struct ref_set *set, s
     {
         const struct str url = json_str(json_object_get(snapshot, "manifest-list"));
         struct str place;
-        if (url.len == 0 || ref_place(url, arena, &place).code != ERR_OK || place.len == 0) continue;
+        if (url.len == 0 || ref_place(url, is_external, arena, &place).code != ERR_OK || place.len == 0) continue;
         if (!ref_set_has(set, ref_id_of(REF_LIST, place))) abort();
     }
 }
@@ -23,17 +23,18 @@ static void must_have_lists(const json_t *metadata, const struct ref_set *set, s
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
     struct arena *arena = arena_new(64 * MIB);
+    const struct ref_origin origin = { .location = STR("s3://bucket/t/metadata/1.metadata.json"), .is_external = len & 1 };
     struct ref_set set = { .count = 0 };
     json_t *metadata = NULL;
 
     if (metadata_parse(METADATA_TABLE, str_of(data, len), &metadata).code == ERR_OK
-        && ref_metadata_names(metadata, STR("s3://bucket/t/metadata/1.metadata.json"), arena, &set).code == ERR_OK) {
+        && ref_metadata_names(metadata, &origin, arena, &set).code == ERR_OK) {
         if (set.count == 0) abort();
         for (size_t i = 0; i < set.count; i++) {
             if (i > 0 && ref_id_cmp(&set.files[i - 1].id, &set.files[i].id) >= 0) abort();
             if (str_find_char(set.files[i].place, '/') + 1 >= set.files[i].place.len) abort();
         }
-        must_have_lists(metadata, &set, arena);
+        must_have_lists(metadata, origin.is_external, &set, arena);
     }
     json_decref(metadata);
     arena_free(arena);

@@ -5,7 +5,7 @@
 #include "storage/base/limits.h"
 #include "storage/remote/listing.h"
 
-enum { MAX = 5 };
+static const struct remote_query query = { .prefix = STR("t/"), .after = STR(""), .max = 5 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
@@ -15,8 +15,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     struct remote_listing page;
 
     if (!arena) return 0;
-    if (listing_parse(str_of(data, len), STR("t/"), MAX, arena, &page).code == ERR_OK) {
-        if (page.count > MAX) abort();
+    if (listing_parse(str_of(data, len), &query, arena, &page).code == ERR_OK) {
+        if (page.count > query.max) abort();
         for (size_t i = 0; i < page.count; i++) {
             if (!str_starts(page.files[i].key, STR("t/")) || page.files[i].key.len > LIMIT_KEY) abort();
         }

@@ -150,20 +150,6 @@ def test_whose_a_bucket_is(near, far):
         assert (answer.status_code, text in answer.json()["error"]["message"]) == (status, True), answer.text
 
 
-def test_purge_and_maintenance_say_that_they_do_nothing_there(near, far, rest):
-    rest.create("n", "t")
-    rest.fails(406, "UnsupportedOperationException", "DELETE", "/namespaces/n/tables/t?purgeRequested=true", "Drop it without purge")
-    maintenance = f"/api/firn/v1/catalogs/{rest.prefix}/maintenance"
-    rows = rest.raw("GET", maintenance + "/status").json()["tables"]
-    assert [(r["name"], r["complete"], "another S3 endpoint" in r["why"]) for r in rows] == [("t", False, True)]
-    rows = rest.raw("GET", maintenance + "/orphans").json()["tables"]
-    assert "another S3 endpoint" in rows[0]["error"]
-    refused = rest.raw("POST", maintenance + "/expire", json={"namespace": ["n"], "table": "t", "keep": 1})
-    assert refused.status_code == 406 and "another S3 endpoint" in refused.text
-    rest.ok("DELETE", "/namespaces/n/tables/t")
-    assert len(metadata_files(far, rest)) == 1  # dropped, and its files are where they were
-
-
 # ---- faults ----
 
 def test_an_endpoint_that_is_down_changes_nothing(start_server, near):

@@ -108,15 +108,14 @@ static struct str parameter(const struct request *r, const char *name, char out[
     return STR("");
 }
 
-/* ListObjectsV2 with encoding-type=url: paths are kept encoded. The token is the last path of the page before. */
+/* ListObjectsV2 with encoding-type=url: paths are kept encoded. */
 static int list_locked(struct fake_s3_state *s, const struct request *r, struct buf *out)
 {
-    char prefix_bytes[1024], token_bytes[1024], max_bytes[1024], path_bytes[1024], time[CLOCK_ISO_SIZE];
+    char prefix_bytes[1024], after_bytes[1024], max_bytes[1024], path_bytes[1024], time[CLOCK_ISO_SIZE];
     const struct str prefix = parameter(r, "prefix", prefix_bytes),
-                     token = parameter(r, "continuation-token", token_bytes);
+                     after = parameter(r, "start-after", after_bytes);
     uint64_t max = 1000, count = 0;
     size_t len = 0;
-    struct str last = STR("");
 
     (void)str_to_u64(parameter(r, "max-keys", max_bytes), &max);
     qsort(s->objects, (size_t)s->object_count, sizeof(s->objects[0]), compare_paths);
@@ -125,14 +124,14 @@ static int list_locked(struct fake_s3_state *s, const struct request *r, struct 
         const struct str path = str_from_z(s->objects[i].path), key = str_from(path, sizeof("/lake/") - 1);
         CHECK(percent_from(key, false, path_bytes, &len));
         if (!str_starts(str_of(path_bytes, len), prefix)) continue;
-        if (token.len && strcmp(s->objects[i].path, token_bytes) <= 0) continue;
+        path_bytes[len] = '\0';
+        after_bytes[after.len] = '\0';
+        if (after.len && strcmp(path_bytes, after_bytes) <= 0) continue;
         if (count++ == max) break;
         clock_iso(s->objects[i].written_ms, time);
         buf_printf(out, "<Contents><Key>%.*s</Key><LastModified>%s</LastModified><Size>%zu</Size></Contents>",
                    STR_ARG(key), time, s->objects[i].len);
-        last = path;
     }
-    if (count > max) buf_printf(out, "<NextContinuationToken>%.*s</NextContinuationToken>", STR_ARG(last));
     buf_printf(out, "<IsTruncated>%s</IsTruncated></ListBucketResult>", count > max ? "true" : "false");
     return 200;
 }
@@ -187,6 +186,7 @@ static int decide(struct fake_s3_state *s, const struct request *r, struct buf *
     struct fake_s3 *f = s->fake;
     int status = 0;
 
+    if (f->on_head && str_is(r->method, "HEAD")) f->on_head(f->arg);
     pthread_mutex_lock(&s->lock);
     (void)snprintf(s->head, sizeof(s->head), "%.*s", STR_ARG(r->head));
     f->requests++;

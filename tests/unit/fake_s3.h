@@ -21,6 +21,8 @@ struct fake_s3 {
     _Atomic bool fails_late;
     const char *fail_code;
     _Atomic bool is_silent; /* requests are read and never answered */
+    void (*on_head)(void *arg); /* called before a HEAD is answered; NULL: nothing */
+    void *arg;
     struct fake_s3_state *state;
 };
 

@@ -1,0 +1,288 @@
+/*
+ * elsewhere_test.c - files at another endpoint: which are deleted, and what an endpoint that fails, a crash and a commit in between do to that.
+ */
+#include "catalog/commit/warehouse.h"
+#include "catalog/maintain/deletion.h"
+#include "catalog/maintain/orphans.h"
+#include "catalog/refs/lake_test.h"
+#include "catalog/refs/refs.h"
+#include "storage/base/clock.h"
+#include "storage/base/thread.h"
+#include "tests/unit/test.h"
+
+#define DAY_MS (24LL * 3600 * 1000)
+
+static struct str uuid_of(const struct lake *l)
+{
+    return str_from_z(l->uuid);
+}
+
+/* A list, a manifest and two files that only the first of two snapshots needs. */
+static void two_snapshots(struct lake *l)
+{
+    lake_manifest(l, "m1", "a b");
+    lake_manifest(l, "m2", "c");
+    lake_list(l, "l1", "m1 m2");
+    lake_list(l, "l2", "m2");
+    CHECK_OK(lake_snapshot(l, 1, "l1"));
+    CHECK_OK(lake_snapshot(l, 2, "l2"));
+    CHECK_OK(refs_work_in(&l->store, uuid_of(l), NULL));
+}
+
+static void expire_first(struct lake *l)
+{
+    CHECK_OK(lake_expire(l, 1));
+    CHECK_OK(refs_work_in(&l->store, uuid_of(l), NULL));
+}
+
+static uint64_t sweep(struct lake *l, int64_t grace_ms)
+{
+    const struct deletion_rule rule = { .grace_ms = grace_ms, .files_max = 1000 };
+    struct deletion_cursor cursor = { .len = 0 };
+    struct deletion_result result = { .is_end = false };
+    uint64_t files = 0;
+
+    while (!result.is_end) {
+        CHECK_OK(deletion_step(&l->store, STR_NONE, &rule, &cursor, &result));
+        files += result.files;
+    }
+    return files;
+}
+
+static void check_there(struct lake *l, const char *places, bool want)
+{
+    struct str place;
+
+    for (struct str_split it = str_split_on(str_from_z(places), ' '); str_split_next(&it, &place);) {
+        const char *z = arena_z(l->arena, place);
+        if (lake_has(l, z) != want)
+            test_fail(__FILE__, __LINE__, "%s: wanted %s", z, want ? "there" : "gone");
+    }
+}
+
+static struct ref_table table_of(struct lake *l)
+{
+    CLEANUP(view_closep) struct rows *view = NULL;
+    struct ref_table t;
+
+    CHECK_OK(view_open(l->store.meta, &view));
+    CHECK_OK(ref_table_get(view, uuid_of(l), &t));
+    return t;
+}
+
+static bool is_whole(struct lake *l)
+{
+    CLEANUP(view_closep) struct rows *view = NULL;
+    const char *why;
+    bool whole = false;
+
+    CHECK_OK(view_open(l->store.meta, &view));
+    CHECK_OK(ref_table_is_whole(view, uuid_of(l), &whole, &why));
+    return whole;
+}
+
+/* All endpoints may be asked again: as if the time of the rest had passed. */
+static void end_rest(struct lake *l)
+{
+    const struct remote_place p = { .endpoint = str_from_z(l->far->url), .bucket = STR("lake") };
+
+    CHECK_OK(remote_check_bucket(l->store.remote, &p, l->arena));
+}
+
+TEST(files_elsewhere_go_when_their_grace_is_over)
+{
+    struct lake l;
+
+    lake_open_far(&l);
+    two_snapshots(&l);
+    CHECK(is_whole(&l));
+    const struct ref_table live = table_of(&l);
+    CHECK_U64(live.live_files[REF_DATA], 3);
+    CHECK_U64(live.live_files[REF_LIST], 2);
+    CHECK(live.live_bytes[REF_LIST] > 100); /* known since they were read */
+    expire_first(&l);
+    CHECK_U64(table_of(&l).queued_files, 4);
+    CHECK_U64(sweep(&l, DAY_MS), 0);
+    check_there(&l, "l1 l2 m1 m2 a b c", true);
+    clock_set_offset_ms(DAY_MS + 1000);
+    CHECK_U64(sweep(&l, DAY_MS), 4);
+    check_there(&l, "l1 m1 a b", false);
+    check_there(&l, "l2 m2 c", true);
+    CHECK_U64(table_of(&l).queued_files, 0);
+    CHECK_U64(table_of(&l).queued_bytes, 0);
+    lake_close(&l);
+}
+
+TEST(an_endpoint_that_is_away_leaves_a_table_incomplete_and_says_why)
+{
+    struct lake l;
+
+    lake_open_far(&l);
+    lake_manifest(&l, "m1", "a");
+    lake_list(&l, "l1", "m1");
+    CHECK_OK(lake_snapshot(&l, 1, "l1"));
+    l.far->fail_status = 503;
+    l.far->fail_next = 1000;
+    CHECK_ERR(refs_work_in(&l.store, uuid_of(&l), NULL), ERR_UNAVAILABLE);
+    CHECK(!is_whole(&l));
+    CHECK(str_contains(str_from_z(table_of(&l).why), str_from_z(l.far->url)));
+    l.far->fail_next = 0;
+    const int requests = l.far->requests;
+    CHECK_ERR(refs_work_in(&l.store, uuid_of(&l), NULL), ERR_UNAVAILABLE); /* it rests */
+    CHECK_U64(l.far->requests, requests);
+    end_rest(&l);
+    CHECK_OK(refs_work_in(&l.store, uuid_of(&l), NULL));
+    CHECK(is_whole(&l));
+    CHECK_U64(table_of(&l).why[0], 0);
+    lake_close(&l);
+}
+
+TEST(what_an_endpoint_refuses_waits_in_the_queue)
+{
+    struct lake l;
+
+    lake_open_far(&l);
+    two_snapshots(&l);
+    expire_first(&l);
+    l.far->fail_status = 403;
+    l.far->fail_code = "AccessDenied";
+    l.far->fail_next = 1000;
+    CHECK_U64(sweep(&l, 0), 0);
+    CHECK_U64(table_of(&l).queued_files, 4);
+    const int requests = l.far->requests;
+    CHECK_U64(sweep(&l, 0), 0); /* it rests */
+    CHECK_U64(l.far->requests, requests);
+    l.far->fail_next = 0;
+    end_rest(&l);
+    CHECK_U64(sweep(&l, 0), 4);
+    check_there(&l, "l1 m1 a b", false);
+    check_there(&l, "l2 m2 c", true);
+    lake_close(&l);
+}
+
+/* The same as a crash between the deletion and the transaction behind it. */
+TEST(a_deletion_whose_answer_is_lost_is_decided_again)
+{
+    struct lake l;
+
+    lake_open_far(&l);
+    two_snapshots(&l);
+    expire_first(&l);
+    l.far->fails_late = true;
+    l.far->fail_status = 503;
+    for (int i = 0; i < 8;
+         i++) { /* the HEAD and all attempts of the DELETE: carried out, and told as failed */
+        l.far->fail_next = i % 2 ? 5 : 1;
+        (void)sweep(&l, 0);
+        l.far->fail_next = 0;
+        end_rest(&l);
+    }
+    (void)sweep(&l, 0);
+    CHECK_U64(table_of(&l).queued_files, 0);
+    check_there(&l, "l1 m1 a b", false);
+    check_there(&l, "l2 m2 c", true);
+    lake_close(&l);
+}
+
+TEST(a_file_that_was_written_again_stays)
+{
+    struct lake l;
+
+    lake_open_far(&l);
+    two_snapshots(&l);
+    expire_first(&l);
+    clock_set_offset_ms(10 * 1000);
+    lake_put(&l, "a", STR("somebody's anew"));
+    CHECK_U64(sweep(&l, 0), 3);
+    check_there(&l, "a", true);
+    CHECK_U64(table_of(&l).queued_files, 0);
+    lake_close(&l);
+}
+
+struct revival {
+    struct lake *lake;
+    struct str location;
+    bool is_done;
+};
+
+/* Somebody registers the state before, and it is worked in, between the decision and the deletion. */
+static void revive(void *arg)
+{
+    struct revival *r = arg;
+    struct table_info after;
+    const struct table_ident t = lake_ident();
+
+    if (r->is_done) return;
+    r->is_done = true;
+    CHECK_OK(table_register(&r->lake->store, STR("lake"), &t, r->location, true, &lake_actor, r->lake->arena,
+                            &after));
+    CHECK_OK(refs_work_in(&r->lake->store, uuid_of(r->lake), NULL));
+}
+
+TEST(a_file_that_is_named_again_before_it_was_deleted_stays)
+{
+    struct lake l;
+    struct table_info before;
+    const struct table_ident t = lake_ident();
+
+    lake_open_far(&l);
+    two_snapshots(&l);
+    CHECK_OK(table_load(&l.store, STR("lake"), &t, l.arena, &before));
+    expire_first(&l);
+    struct revival r = { .lake = &l, .location = before.metadata_location };
+    l.far->arg = &r;
+    l.far->on_head = revive;
+    CHECK_U64(sweep(&l, 0), 0);
+    CHECK(r.is_done);
+    l.far->on_head = NULL;
+    CHECK_U64(sweep(&l, 0), 0);
+    check_there(&l, "l1 l2 m1 m2 a b c", true);
+    CHECK(is_whole(&l));
+    lake_close(&l);
+}
+
+TEST(nothing_elsewhere_goes_while_a_commit_is_not_worked_in)
+{
+    struct lake l;
+
+    lake_open_far(&l);
+    two_snapshots(&l);
+    expire_first(&l);
+    CHECK_OK(lake_property(&l, "p", "1"));
+    CHECK_U64(sweep(&l, 0), 0);
+    CHECK_OK(refs_work_in(&l.store, uuid_of(&l), NULL));
+    CHECK_U64(sweep(&l, 0), 4);
+    lake_close(&l);
+}
+
+static struct orphan_scan scan_all(struct lake *l, bool removes)
+{
+    const struct orphan_rule rule = { .older_than_ms = -1, .removes = removes };
+    struct orphan_scan scan;
+
+    orphan_scan_init(&scan, uuid_of(l), false);
+    while (!scan.is_end) CHECK_OK(orphan_scan_step(&l->store, &scan, &rule));
+    orphan_scan_done(&scan);
+    return scan;
+}
+
+TEST(orphans_elsewhere_go_after_a_week_and_nothing_else_does)
+{
+    struct lake l;
+
+    lake_open_far(&l);
+    two_snapshots(&l);
+    lake_put(&l, "left", STR("12345"));
+    lake_put(&l, "../u/another's", STR("12345"));
+    CHECK_U64(scan_all(&l, true).files, 1);
+    CHECK_U64(scan_all(&l, true).removable_files, 0);
+    check_there(&l, "left", true);
+    clock_set_offset_ms(ORPHAN_AGE_MIN_MS + 10000);
+    CHECK_U64(scan_all(&l, false).removable_files, 1);
+    const struct orphan_scan scan = scan_all(&l, true);
+    CHECK_U64(scan.removed_files, 1);
+    CHECK_U64(scan.removed_bytes, 5);
+    check_there(&l, "l1 l2 m1 m2 a b c ../u/another's", true);
+    check_there(&l, "left", false);
+    lake_close(&l);
+}
