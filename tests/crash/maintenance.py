@@ -10,6 +10,8 @@ a step: a client whose commit breaks off leaves files that nobody names, which a
   3  the server says of each table that it is complete, and its numbers of live files are those counted here
   4  what a dry run said would go is what went
 
+With --external the tables lie at another S3 endpoint, a Firn of its own, which is not killed; what must be left is counted there.
+
 Exit status: 0 no violation, 1 violation.
 """
 import argparse
@@ -26,8 +28,9 @@ from pyiceberg.exceptions import CommitFailedException
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests/iceberg")]
 from seeded import run_seeded  # noqa: E402
-from firn_server import Server, wait_for  # noqa: E402
+from firn_server import ROOT as FIRN_ROOT, Server, wait_for  # noqa: E402
 from iceberg_helpers import Rest, open_catalog  # noqa: E402
+from manage_helpers import Admin  # noqa: E402
 from table_files import files_in_store, files_needed  # noqa: E402
 
 SETTINGS = ["--catalogs", "lakehouse", "--maintenance-interval", "1", "--expire-grace", "0", "--segment-size", "1MiB", "--checkpoint-rows", "64KiB", "--checkpoint-log", "1MiB",
@@ -37,7 +40,13 @@ SETTINGS = ["--catalogs", "lakehouse", "--maintenance-interval", "1", "--expire-
 class Run:
     def __init__(self, arguments, directory):
         self.a, self.random, self.violations, self.kills = arguments, random.Random(arguments.seed), [], 0
-        self.server = Server(directory, SETTINGS)
+        self.server, self.name, self.options = Server(directory, SETTINGS), "lakehouse", {}
+        self.files_at = self.server
+        if arguments.external:
+            self.name, self.options = "far", {"s3.access-key-id": FIRN_ROOT[0], "s3.secret-access-key": FIRN_ROOT[1]}
+            (directory / "far").mkdir()
+            self.files_at = Server(directory / "far", environment={"FIRN_BUCKETS": "far"})
+            self.server.environment = {"AWS_ACCESS_KEY_ID": FIRN_ROOT[0], "AWS_SECRET_ACCESS_KEY": FIRN_ROOT[1]}
         self.rows = {}  # (table, snapshot) -> rows
 
     def violation(self, what, **facts):
@@ -46,7 +55,8 @@ class Run:
 
     # ---- the server ----
     def connect(self):
-        self.catalog, self.rest = open_catalog(self.server), Rest(self.server.catalog_url)
+        self.rest = Rest(self.server.catalog_url, prefix=self.name)
+        self.catalog = open_catalog(self.server, warehouse=self.name, **self.options)
 
     def maybe_kill(self):
         if self.random.random() >= self.a.kills:
@@ -58,7 +68,7 @@ class Run:
         self.connect()
 
     def maintenance(self, method, noun, table, **body):
-        path = f"/api/firn/v1/catalogs/lakehouse/maintenance/{noun}"
+        path = f"/api/firn/v1/catalogs/{self.name}/maintenance/{noun}"
         if method == "GET":
             answer = self.rest.raw("GET", path, params={"namespace": "n", "table": table})
         else:
@@ -119,11 +129,11 @@ class Run:
         done = self.maintenance("POST", "expire", name, **body)
         if would != done:
             self.violation("a-dry-run-that-was-not-done", table=name, would=would, done=done)
-        left = files_in_store(self.server, table.location())
+        left = files_in_store(self.files_at, table.location())
         if would["snapshots"] and would["files"] is None:
             self.violation("files-not-known", table=name, why=would.get("why"))
         if would["snapshots"]:
-            wait_for(lambda: not set(would["paths"]) & files_in_store(self.server, table.location()), what=f"what a dry run named: {sorted(set(would['paths']) & left)[:3]}")
+            wait_for(lambda: not set(would["paths"]) & files_in_store(self.files_at, table.location()), what=f"what a dry run named: {sorted(set(would['paths']) & left)[:3]}")
 
     STEPS = [(append, 8), (overwrite, 3), (delete, 3), (set_ref, 2), (rollback, 1), (expire_some, 2), (expire_old, 1), (expire_by_server, 1)]
 
@@ -149,7 +159,7 @@ class Run:
     def check(self, name):
         table = self.catalog.load_table(("n", name))
         status = wait_for(lambda: self.is_settled(name), 60, f"table {name} to settle: {self.maintenance('GET', 'status', name)}")
-        needed, there = files_needed(table), files_in_store(self.server, table.location())
+        needed, there = files_needed(table), files_in_store(self.files_at, table.location())
         if needed - there:
             self.violation("a-needed-file-is-gone", table=name, files=sorted(needed - there))
         if there - needed:
@@ -161,8 +171,16 @@ class Run:
             if rows != self.rows[name, snapshot.snapshot_id]:
                 self.violation("rows-differ", table=name, snapshot=snapshot.snapshot_id, rows=rows, were=self.rows[name, snapshot.snapshot_id])
 
+    def make_external(self):
+        self.files_at.start()
+        catalog = {"name": self.name, "type": "INTERNAL", "properties": {"default-base-location": "s3://far/base"},
+                   "storageConfigInfo": {"storageType": "S3", "endpoint": self.files_at.url}}
+        Admin(Rest(self.server.catalog_url)).ok("POST", "/catalogs", json={"catalog": catalog})
+
     def main(self):
         self.server.start()
+        if self.a.external:
+            self.make_external()
         self.connect()
         self.catalog.create_namespace("n")
         names = [f"t{i}" for i in range(self.a.tables)]
@@ -175,6 +193,8 @@ class Run:
                 self.check(name)
         finally:
             self.server.stop(signal.SIGKILL)
+            if self.a.external:
+                self.files_at.stop(signal.SIGKILL)
         print(f"{self.a.tables} tables, {len(self.rows)} snapshots, {self.kills} kills, {len(self.violations)} violations")
         must_kill = self.a.kills and self.a.tables >= 10  # of fewer tables it may happen that none saw a kill
         return 1 if self.violations or (must_kill and self.kills == 0) else 0
@@ -184,6 +204,7 @@ def main():
     p = argparse.ArgumentParser(formatter_class=argparse.RawDescriptionHelpFormatter, description=__doc__)
     p.add_argument("--tables", type=int, default=40)
     p.add_argument("--steps", type=int, default=12, help="of one table, at most")
+    p.add_argument("--external", action="store_true")
     p.add_argument("--kills", type=float, default=0.1, help="how often after a step")
     run_seeded(p, "firn-maintenance-", Run)
 

@@ -15,6 +15,8 @@ With --postgresql the rows are in a PostgreSQL, and each time it is the server, 
 With --servers N so many servers share it, and writers go to them in turn. Each time it is one of them, all, PostgreSQL, or one and PostgreSQL that are killed; who still lives goes on committing meanwhile. A commit
 that got a clear refusal (409, 503) must not be there; one without an answer (500, a broken connection) may be, once.
 
+With --external the tables lie in a catalog whose warehouse is another S3 endpoint: a Firn of its own, which is not killed. What must hold is looked for there.
+
 --commits N: end once so many are acknowledged, whatever --cycles says.
 
 Exit status: 0 no violation, 1 violation, 2 the server would not start.
@@ -40,21 +42,22 @@ import postgresql  # noqa: E402
 from seeded import run_seeded  # noqa: E402
 
 USER, PASSWORD = "crash", "crashcrash"
+LAKE, FAR = "lake", "far"  # the catalog of the first server's own; one whose files lie at another endpoint
 TABLE_COMMITS = 100  # then another table is begun
 SCHEMA = {"type": "struct", "fields": [{"id": 1, "name": "a", "required": False, "type": "long"}]}
 
 
 class Firn:
-    def __init__(self, directory, pg, key=None):
-        """key: of a server that shares the store with others."""
-        self.directory, self.data, self.process, self.pg, self.key = directory, directory / "data", None, pg, key
+    def __init__(self, directory, pg=None, key=None, more=None):
+        """key: of a server that shares the store with others. more: of its environment."""
+        self.directory, self.data, self.process, self.pg, self.key, self.more = directory, directory / "data", None, pg, key, more or {}
         directory.mkdir(exist_ok=True)
 
     def start(self):
         (self.data / "endpoints.json").unlink(missing_ok=True)
         command = [os.environ.get("FIRN_BINARY", str(ROOT / "build/firn")), "serve", "--data", str(self.data), "--s3-address", "127.0.0.1:0", "--catalog-address", "127.0.0.1:0", "--segment-size", "1MiB",
                    "--checkpoint-rows", "128KiB", "--checkpoint-log", "2MiB", "--catalogs", "lake"]
-        environment = {**{k: v for k, v in os.environ.items() if k != "FIRN_BINARY"}, "FIRN_ROOT_USER": USER, "FIRN_ROOT_PASSWORD": PASSWORD}
+        environment = {**{k: v for k, v in os.environ.items() if k != "FIRN_BINARY"}, "FIRN_ROOT_USER": USER, "FIRN_ROOT_PASSWORD": PASSWORD, **self.more}
         if self.pg:
             environment["FIRN_STORE"] = self.pg.uri
         if self.key:
@@ -88,15 +91,15 @@ class Firn:
 
 
 class Rest:
-    def __init__(self, url):
-        self.base, self.session = url + "/api/catalog/v1", requests.Session()
+    def __init__(self, url, catalog):
+        self.root, self.base, self.catalog, self.session = url, url + "/api/catalog/v1", catalog, requests.Session()
         form = {"grant_type": "client_credentials", "client_id": USER, "client_secret": PASSWORD}
         token = self.session.post(self.base + "/oauth/tokens", data=form, timeout=30)
         token.raise_for_status()
         self.session.headers["Authorization"] = "Bearer " + token.json()["access_token"]
 
     def call(self, method, path, **options):
-        return self.session.request(method, f"{self.base}/lake{path}", timeout=30, **options)
+        return self.session.request(method, f"{self.base}/{self.catalog}{path}", timeout=30, **options)
 
 
 class Run:
@@ -107,7 +110,11 @@ class Run:
             (directory / "pg").mkdir()
             self.pg = postgresql.Postgresql(directory / "pg").start()
         self.a = arguments
-        self.servers = [Firn(directory / f"server{i}" if i else directory, self.pg, directory / "key" if arguments.servers > 1 else None) for i in range(arguments.servers)]
+        self.catalog, self.far, more = LAKE, None, {}
+        if arguments.external:
+            self.catalog, self.far = FAR, Firn(directory / "far", more={"FIRN_BUCKETS": FAR})
+            more = {"AWS_ACCESS_KEY_ID": USER, "AWS_SECRET_ACCESS_KEY": PASSWORD}
+        self.servers = [Firn(directory / f"server{i}" if i else directory, self.pg, directory / "key" if arguments.servers > 1 else None, more) for i in range(arguments.servers)]
         self.random = random.Random(arguments.seed)
         self.tables = [f"t{i}" for i in range(arguments.tables)]
         self.acknowledged = {t: {} for t in self.tables}  # snapshot id -> property name
@@ -119,6 +126,9 @@ class Run:
     def violation(self, what, **detail):
         print("VIOLATION", what, json.dumps(detail)[:600], flush=True)
         self.violations.append(what)
+
+    def rest(self, server):
+        return Rest(server.endpoints["catalog"][0], self.catalog)
 
     # ---- load ----
     def commit(self, rest, table, writer):
@@ -134,7 +144,7 @@ class Run:
         head = metadata["current-snapshot-id"]
         body = {"requirements": [{"type": "assert-ref-snapshot-id", "ref": "main", "snapshot-id": None if head == -1 else head}],
                 "updates": [{"action": "add-snapshot", "snapshot": {"snapshot-id": snapshot, "sequence-number": metadata["last-sequence-number"] + 1, "timestamp-ms": int(time.time() * 1000),
-                                                                    "manifest-list": f"s3://lake/n/{table}/{snapshot}.avro", "summary": {"operation": "append"}, "schema-id": 0,
+                                                                    "manifest-list": f"{metadata['location']}/metadata/{snapshot}.avro", "summary": {"operation": "append"}, "schema-id": 0,
                                                                     **({} if head == -1 else {"parent-snapshot-id": head})}},
                             {"action": "set-snapshot-ref", "ref-name": "main", "type": "branch", "snapshot-id": snapshot},
                             {"action": "set-properties", "updates": {name: str(snapshot)}}]}
@@ -155,7 +165,7 @@ class Run:
     def write(self, writer):
         choose = random.Random(self.a.seed * 1000 + writer)
         try:
-            rest = Rest(self.servers[writer % len(self.servers)].endpoints["catalog"][0])
+            rest = self.rest(self.servers[writer % len(self.servers)])
             while not self.stop.is_set():
                 self.commit(rest, choose.choice(self.tables), writer)
         except requests.RequestException:
@@ -215,19 +225,26 @@ class Run:
             self.check_at(server)
 
     def check_at(self, server):
-        rest = Rest(server.endpoints["catalog"][0])
+        rest, door = self.rest(server), self.far or server
         config = botocore.config.Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"})
-        s3 = boto3.client("s3", endpoint_url=server.endpoints["s3"][0], aws_access_key_id=USER, aws_secret_access_key=PASSWORD, region_name="us-east-1", config=config)
+        s3 = boto3.client("s3", endpoint_url=door.endpoints["s3"][0], aws_access_key_id=USER, aws_secret_access_key=PASSWORD, region_name="us-east-1", config=config)
         for table in self.tables:
             self.check_table(rest, s3, table)
 
     # ---- cycles ----
+    def make_external(self, rest):
+        catalog = {"name": FAR, "type": "INTERNAL", "properties": {"default-base-location": f"s3://{FAR}/base"},
+                   "storageConfigInfo": {"storageType": "S3", "endpoint": self.far.endpoints["s3"][0]}}
+        rest.session.post(rest.root + "/api/management/v1/catalogs", json={"catalog": catalog}, timeout=30).raise_for_status()
+
     def set_up(self):
-        for server in self.servers:
+        for server in [self.far] * bool(self.far) + self.servers:
             server.start()
             if not server.wait_ready():
                 return False
-        rest = Rest(self.servers[0].endpoints["catalog"][0])
+        rest = self.rest(self.servers[0])
+        if self.far:
+            self.make_external(rest)
         rest.call("POST", "/namespaces", json={"namespace": ["n"]}).raise_for_status()
         for table in self.tables:
             rest.call("POST", "/namespaces/n/tables", json={"name": table, "schema": SCHEMA}).raise_for_status()
@@ -279,7 +296,7 @@ class Run:
             if self.a.commits and len(self.acknowledged[table]) > TABLE_COMMITS:
                 self.tables[i] = table + "x"
                 self.acknowledged[self.tables[i]], self.sent[self.tables[i]] = {}, {}
-                Rest(self.servers[0].endpoints["catalog"][0]).call("POST", "/namespaces/n/tables", json={"name": self.tables[i], "schema": SCHEMA}).raise_for_status()
+                self.rest(self.servers[0]).call("POST", "/namespaces/n/tables", json={"name": self.tables[i], "schema": SCHEMA}).raise_for_status()
 
     def main(self):
         if not self.set_up():
@@ -295,7 +312,7 @@ class Run:
                 self.replace_long_tables()
                 print(f"cycle {cycle}: {self.total()} commits, {self.conflicts} conflicts, {len(self.violations)} violations", flush=True)
         finally:
-            for server in self.servers:
+            for server in self.servers + [self.far] * bool(self.far):
                 server.kill()
             if self.pg:
                 self.pg.stop()
@@ -312,6 +329,7 @@ def main():
     p.add_argument("--max-run", type=float, default=1.0)
     p.add_argument("--postgresql", action="store_true")
     p.add_argument("--servers", type=int, default=1)
+    p.add_argument("--external", action="store_true")
     p.add_argument("--commits", type=int, default=0)
     run_seeded(p, "firn-tables-", Run)
 

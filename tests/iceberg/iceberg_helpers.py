@@ -89,8 +89,8 @@ def set_ref(name, number, kind="branch", **more):
     return {"action": "set-snapshot-ref", "ref-name": name, "type": kind, "snapshot-id": number, **more}
 
 
-def open_catalog(server, credential=ROOT, **options):
-    return RestCatalog("firn", uri=server.catalog_url + "/api/catalog", warehouse="lakehouse", credential=":".join(credential), **options)
+def open_catalog(server, credential=ROOT, warehouse="lakehouse", **options):
+    return RestCatalog("firn", uri=server.catalog_url + "/api/catalog", warehouse=warehouse, credential=":".join(credential), **options)
 
 
 def s3_of(config):

@@ -10,11 +10,10 @@ import uuid
 import pyarrow
 import pytest
 import s3fs
-from pyiceberg.catalog.rest import RestCatalog
 
 import postgresql
 from firn_server import BINARY, Server, wait_for
-from iceberg_helpers import ROOT, SCHEMA, Rest, identities_file
+from iceberg_helpers import ROOT, SCHEMA, Rest, identities_file, open_catalog
 from manage_helpers import Admin
 
 KEYS = {"AWS_ACCESS_KEY_ID": ROOT[0], "AWS_SECRET_ACCESS_KEY": ROOT[1]}
@@ -55,6 +54,14 @@ def rest(near, far):
     return open_external(near, far.url)
 
 
+def check_store(server):
+    """Stops it."""
+    assert server.stop() == 0
+    where = ["--store", postgresql.shared().uri, "--store-schema", server.schema] if os.environ.get("FIRN_TEST_STORE") == "postgresql" else []
+    done = subprocess.run([BINARY, "store", "check", "--data", str(server.data), *where], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def metadata_files(far, rest):
     listed = far.boto().list_objects_v2(Bucket="far", Prefix=rest.prefix + "/").get("Contents", [])
     return sorted(o["Key"] for o in listed if o["Key"].endswith(".metadata.json"))
@@ -65,7 +72,7 @@ def set_property(name):
 
 
 def py_catalog(server, rest, **options):
-    return RestCatalog("firn", uri=server.catalog_url + "/api/catalog", warehouse=rest.prefix, credential=":".join(ROOT), **options)
+    return open_catalog(server, warehouse=rest.prefix, **options)
 
 
 ROWS = pyarrow.table({"id": pyarrow.array([1, 2, 3], pyarrow.int64()), "v": pyarrow.array(["a", "b", "c"])})
@@ -243,10 +250,7 @@ def test_files_that_lie_elsewhere_cannot_be_guarded_here(near, rest):
 def test_a_store_with_external_tables_is_whole(start_server, far):
     catalog = start_server(environment={**KEYS})
     open_external(catalog, far.url).create("n", "t")
-    assert catalog.stop() == 0
-    where = ["--store", postgresql.shared().uri, "--store-schema", catalog.schema] if os.environ.get("FIRN_TEST_STORE") == "postgresql" else []
-    done = subprocess.run([BINARY, "store", "check", "--data", str(catalog.data), *where], capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
+    check_store(catalog)
 
 
 @pytest.mark.parametrize("text, mode, said", [

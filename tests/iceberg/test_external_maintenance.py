@@ -1,14 +1,13 @@
 """What becomes of the files of tables that lie at another S3 endpoint: PyIceberg writes and expires, the catalog's server deletes there what nothing needs any more, and nothing else."""
 import signal
-import subprocess
 
 import pytest
 
-from firn_server import BINARY, ROOT, wait_for
+from firn_server import ROOT, wait_for
 from iceberg_helpers import Rest
 from manage_helpers import Admin
 from table_files import expire_all_but_refs, files_in_store, files_needed, rows
-from test_external import KEYS, open_external, py_catalog
+from test_external import KEYS, check_store, open_external, py_catalog
 
 QUICK = ("--maintenance-interval", "1", "--expire-grace", "0")
 RARE = ("--maintenance-interval", "3600", "--expire-grace", "0")
@@ -240,6 +239,4 @@ def test_a_store_with_such_references_is_whole(start_server, far):
     elsewhere = Elsewhere(server, far)
     expire_all_but_refs(written(elsewhere))
     wait_for(lambda: elsewhere.status()["complete"] and elsewhere.status()["queued-files"] > 0, what="files to be queued")
-    assert server.stop() == 0
-    done = subprocess.run([BINARY, "store", "check", "--data", str(server.data)], capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
+    check_store(server)
