@@ -109,7 +109,9 @@ def test_the_server_expires_by_hand_and_by_properties(elsewhere):
     table = written(elsewhere)
     elsewhere.of("POST", "expire", **{"older-than-ms": 0, "keep": 1})
     assert elsewhere.settled(table) == needed(table.refresh()) and len(table.snapshots()) == 2
-    other = written(elsewhere, "u", **{"history.expire.max-snapshot-age-ms": "1"})
+    other = written(elsewhere, "u")
+    with other.transaction() as change:
+        change.set_properties({"history.expire.max-snapshot-age-ms": "1"})
     wait_for(lambda: len(other.refresh().snapshots()) == 2, what="an expiry by properties")
     assert elsewhere.settled(other, "u") == needed(other.refresh())
 
