@@ -111,6 +111,8 @@ static const struct setting settings[] = {
       "seconds from one reading of all objects against their checksums to the next; 0: never" },
     { "scrub-rate", SIZE, FIELD(scrub_rate), "8MiB", 64 * KIB, 64 * GIB,
       "what it reads in a second, at most" },
+    { "copy-interval", NUMBER, FIELD(copy_interval_s), "86400", 0, 31536000,
+      "seconds from one copy of the rows, for a broken LMDB, to the next; 0: none, and no journal kept for it" },
     { "external-credentials", TEXT, FIELD(external_credentials), NULL, 0, 0,
       "credentials for catalogs at other S3 endpoints: a file in the AWS shared-credentials form, 0600" },
     { "external-access-key", SECRET, FIELD(external_access_key), NULL, 0, 0,

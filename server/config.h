@@ -47,6 +47,7 @@ struct config {
     struct str expire_snapshots;
     bool remove_orphans;
     uint64_t scrub_interval_s, scrub_rate;
+    uint64_t copy_interval_s;
     struct str external_credentials, external_access_key, external_secret_key, external_session_token;
     uint64_t external_timeout_s;
 };

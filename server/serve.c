@@ -210,8 +210,10 @@ static struct err open_store(struct server *s)
         .checkpoint_rows_bytes = c->checkpoint_rows,
         .checkpoint_log_bytes = c->checkpoint_log,
         .disk_floor_bytes = c->disk_floor,
+        .copy_interval_ms = c->copy_interval_s * 1000,
     };
-    TRY(meta_open(&m, &s->store.meta));
+    const struct err opened = meta_open(&m, &s->store.meta);
+    if (opened.code) return m.store ? opened : store_place_advise(data.data, opened);
     TRY(wait_for_rows(s));
     TRY(move_mark_refuse(s->store.meta));
     const struct blob_options b = {

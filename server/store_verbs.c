@@ -12,6 +12,7 @@
 #include "admin/store/check.h"
 #include "admin/store/move.h"
 #include "admin/store/offline.h"
+#include "admin/store/repair.h"
 #include "admin/store/restore.h"
 #include "server/config.h"
 #include "storage/base/clock.h"
@@ -49,7 +50,7 @@ static const struct flag {
 #define FLAG_COUNT (sizeof(flags) / sizeof(flags[0]))
 
 typedef int verb_fn(const struct words *w);
-static verb_fn run_check, run_backup, run_restore, run_move;
+static verb_fn run_check, run_repair, run_backup, run_restore, run_move;
 
 static const struct store_verb {
     const char *name, *flags, *help; /* flags: those that it takes, with blanks around each */
@@ -61,6 +62,11 @@ static const struct store_verb {
       "    at; --bodies reads every byte too. Where the rows are is said as to the server: by flags, FIRN_STORE, or its file.\n"
       "    Ends with 0 when all is well, with 1 when there are findings, one a line.",
       run_check },
+    { "repair", " --data --json ",
+      "repair --data DIR [--json]: make the rows anew when LMDB is broken: the daily copy is put in its place, and the journal kept since it is\n"
+      "    replayed. Copy, pages, rows and journal are verified; the broken LMDB is kept as DIR/rows/rows.broken-N. When copy or journal do not\n"
+      "    do, nothing is changed. The server must not be running. Look at the disk first.",
+      run_repair },
     { "backup", " --data --to --store --store-schema --config ",
       "backup --data DIR --to DIRECTORY: copy the store, verified, to a directory elsewhere (absolute). What is there already from the\n"
       "    backup before and has not changed is kept. The server must not be running; one that runs is asked by: firn backup DIRECTORY.",
@@ -241,6 +247,18 @@ static int say_check(const struct check_output *o, const struct check_result *r)
     return r->findings ? EXIT_FAILED : EXIT_DONE;
 }
 
+/* LMDB's pages first: a broken one is not to be opened. */
+static int say_broken(const struct words *w, struct check_output *output, struct err e)
+{
+    struct check_result result = { .findings = 1 };
+
+    if (e.code != ERR_CORRUPT) return fail(e);
+    on_finding(output, &(struct check_finding){ .space = "LMDB", .what = e.why });
+    const int code = say_check(output, &result);
+    (void)fail(store_place_advise(w->data, FAIL(ERR_CORRUPT, "the rows are damaged")));
+    return code;
+}
+
 static int check_at(const struct words *w, const struct store_place *where)
 {
     CLEANUP(json_freep) json_t *findings = w->json ? json_array() : NULL;
@@ -248,8 +266,10 @@ static int check_at(const struct words *w, const struct store_place *where)
     struct check_result result = { 0 };
     struct offline o;
 
-    struct err e = offline_open(where, &o);
-    if (e.code) return fail(e);
+    struct err e = store_rows_check(where);
+    if (e.code) return say_broken(w, &output, e);
+    e = offline_open(where, &o);
+    if (e.code) return fail(where->store ? e : store_place_advise(w->data, e));
     const struct check_options options = {
         .store = &o.store,
         .volumes_dir = o.volumes,
@@ -271,6 +291,31 @@ static int run_check(const struct words *w)
     const struct err e = arena ? place_of(w, arena, &where) : no_memory();
 
     return e.code ? fail(e) : check_at(w, &where);
+}
+
+/* ---- repair ---- */
+
+static int run_repair(const struct words *w)
+{
+    char made[CLOCK_ISO_SIZE];
+    struct repaired r;
+    const struct err e = store_repair(w->data, &r);
+
+    if (e.code) return fail(e);
+    clock_iso(r.copy.made_ms, made);
+    if (w->json) {
+        CLEANUP(json_freep)
+        json_t *out = json_pack("{s:b, s:s, s:s}", "repaired", 1, "copy", made, "broken", r.broken);
+        json_dumpf(out, stdout, JSON_COMPACT);
+        putchar('\n');
+        return EXIT_DONE;
+    }
+    printf("repaired: the copy of %s, and the journal since then; all rows were verified\n", made);
+    if (r.broken[0])
+        printf("What was broken is in %s/rows/%s: remove it when nobody wants to look at it any more.\n",
+               w->data, r.broken);
+    printf("firn store check --data %s --bodies reads everything once more.\n", w->data);
+    return EXIT_DONE;
 }
 
 /* ---- backup and restore ---- */

@@ -237,6 +237,7 @@ static struct err back_up_segment(void *arg, const char *name)
         return OK;
     const uint32_t id = get_be32(bytes);
     if (id > b->rows.segment_id) return OK;
+    if (meta_segment_is_dead(b->options->store->meta, id)) return OK; /* kept for the store's own copy only */
     return back_up(b, name, id == b->rows.segment_id ? b->rows.offset : UINT64_MAX);
 }
 

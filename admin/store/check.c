@@ -13,6 +13,7 @@
 #include "admin/store/check_state.h"
 #include "storage/base/limits.h"
 #include "storage/base/thread.h"
+#include "storage/object/scrub.h"
 #include "storage/volume/volume_rows.h"
 
 #define PROGRESS_ROWS 10000 /* a row takes some microseconds: several times a second */
@@ -177,6 +178,24 @@ static struct err check_all(struct check *c)
     return OK;
 }
 
+/* What the scrub of the running server had found last: bytes that this check reads only when it reads bodies. */
+static struct err check_scrub(struct check *c)
+{
+    static const struct space_rule rule = { SPACE_SYSTEM, "SCRUB", NULL };
+    struct scrub_report *r = arena_alloc(c->scratch, sizeof(*r));
+
+    if (!r) return no_memory();
+    TRY(scrub_report_read(c->view, c->scratch, r));
+    for (size_t i = 0; i < r->damage_count; i++) {
+        const struct scrub_damage *d = &r->damages[i];
+        const struct str name = d->is_part
+            ? STR("a part of an upload")
+            : arena_printf(c->scratch, "%.*s/%.*s", STR_ARG(d->bucket), STR_ARG(d->key));
+        found(c, &rule, name, arena_z(c->scratch, d->what));
+    }
+    return OK;
+}
+
 struct err store_check(const struct check_options *options, struct check_result *ret)
 {
     CLEANUP(view_closep) struct rows *view = NULL;
@@ -186,7 +205,8 @@ struct err store_check(const struct check_options *options, struct check_result 
     if (!scratch) return FAIL(ERR_NO_MEMORY, err_text(ERR_NO_MEMORY));
     TRY(view_open(options->store->meta, &view));
     c.view = view;
-    const struct err e = check_all(&c);
+    struct err e = check_all(&c);
+    if (!e.code && !options->reads_bodies) e = check_scrub(&c);
     free(c.buckets.ids);
     free(c.uploads.ids);
     free(c.catalogs.ids);

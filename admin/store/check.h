@@ -13,6 +13,7 @@
  *                        places belong to tables, or to purges of dropped ones
  *   all others           the row can be read (each has a checksum)
  *
+ * What the last scrub found damaged, and is still there, is a finding (SCRUB, bucket/key), unless all bytes are read here.
  * With reads_bodies every byte of every object and part is read against its checksums as well; without it small bodies are not read at all.
  * A body that nothing refers to is a finding too, though no client sees it: it is space that will never be given back.
  */

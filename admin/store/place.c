@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "storage/base/sysio.h"
+#include "storage/meta/rows_copy.h"
 
 struct err store_place_has(const char *dir, const char *name, bool *ret)
 {
@@ -22,6 +23,21 @@ struct err store_place_has(const char *dir, const char *name, bool *ret)
     if (e.code && e.code != ERR_NOT_FOUND) return e;
     *ret = !e.code;
     return OK;
+}
+
+struct err store_place_advise(const char *dir, struct err e)
+{
+    bool has_copy = false;
+
+    if (e.code != ERR_CORRUPT || strlen(dir) > STORE_PATH_MAX) return e;
+    err_ignore(store_place_has(dir, "rows/" ROWS_COPY_NAME, &has_copy));
+    return err_fail(
+        ERR_CORRUPT,
+        has_copy
+            ? "%s. Nothing was changed. firn store check --data %s says more; firn store repair --data %s makes the rows anew of their "
+              "daily copy and the journal"
+            : "%s. Nothing was changed, and there is no copy of the rows: restore a backup (firn store restore --from DIRECTORY)",
+        e.why, dir, dir);
 }
 
 struct err store_place_check(const struct store_place *where)

@@ -28,6 +28,9 @@ struct store_place {
  * PostgreSQL; when it has volumes but no rows, and store names nothing. A directory that is empty or not there is fine. */
 struct err store_place_check(const struct store_place *where);
 
+/* An error of opening the rows of a data directory; ERR_CORRUPT with what to do about it, depending on what is there. */
+struct err store_place_advise(const char *dir, struct err e);
+
 /* Is there a file or directory of that name in dir? */
 struct err store_place_has(const char *dir, const char *name, bool *ret);
 

@@ -57,11 +57,24 @@ static void answer_health(struct front *f, struct http_request *req)
     answer_text(req, 200, "application/json", STR("{\"status\":\"UP\"}"));
 }
 
+/* It serves, but a broken LMDB could not be repaired. */
+static bool has_lost_copy(const struct front *f)
+{
+    struct meta_status status;
+
+    meta_status(f->options.store->meta, &status);
+    return status.copy.state && str_is(str_from_z(status.copy.state), "given up");
+}
+
 static void answer_ready(struct front *f, struct http_request *req)
 {
     const bool ready = is_ready(f);
 
     if (!ready) http_set(req, "Retry-After", STR("1"));
+    if (ready && has_lost_copy(f)) {
+        answer_text(req, 200, "application/json", STR("{\"status\":\"UP\",\"copy\":\"given up\"}"));
+        return;
+    }
     answer_text(req, ready ? 200 : 503, "application/json",
                 ready ? STR("{\"status\":\"UP\"}") : STR("{\"status\":\"DOWN\"}"));
 }

@@ -40,6 +40,9 @@ void gauges_refresh(struct store *s)
     METRIC_SET(memtable_rows, m.memtable_rows);
     METRIC_SET(memtable_bytes, m.memtable_bytes);
     METRIC_SET(checkpoint_last_timestamp_seconds, m.checkpoint_last_ms / 1000);
+    METRIC_SET(rows_copy_last_timestamp_seconds, m.copy.made_ms / 1000);
+    METRIC_SET(rows_copy_suffices, m.copy.made_ms != 0);
+    METRIC_SET(rows_copy_held_bytes, m.copy.held_bytes);
     METRIC_SET(lmdb_used_bytes, m.lmdb_bytes_used);
     METRIC_SET(lmdb_map_bytes, m.lmdb_bytes_map);
     METRIC_SET(journal_segments, m.journal_segments);

@@ -16,11 +16,12 @@ static json_t *rows_status(const struct meta_status *m)
     char last[CLOCK_ISO_SIZE] = "";
 
     if (m->checkpoint_last_ms) clock_iso(m->checkpoint_last_ms, last);
-    return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:s}", "engine", m->engine, "transactions",
+    return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s}", "engine", m->engine, "transactions",
                      (json_int_t)m->transactions, "batches", (json_int_t)m->batches, "in_memory",
                      (json_int_t)m->memtable_rows, "in_memory_bytes", (json_int_t)m->memtable_bytes,
                      "lmdb_bytes", (json_int_t)m->lmdb_bytes_used, "lmdb_map_bytes",
-                     (json_int_t)m->lmdb_bytes_map, "last_checkpoint", last);
+                     (json_int_t)m->lmdb_bytes_map, "damaged", (json_int_t)m->rows_damaged, "last_checkpoint",
+                     last);
 }
 
 static json_t *time_json(int64_t ms)
@@ -43,6 +44,14 @@ static json_t *damages_json(const struct scrub_report *r)
                                         time_json(d->found_ms), "what", json_of_str(d->what)));
     }
     return list;
+}
+
+/* Of what a broken LMDB would be replaced by; null when the rows are in PostgreSQL. */
+static json_t *copy_status(const struct meta_copy_status *c)
+{
+    if (!c->state) return json_null();
+    return json_pack("{s:s, s:o, s:I, s:I, s:s}", "state", c->state, "made", time_json(c->made_ms), "bytes",
+                     (json_int_t)c->bytes, "held_bytes", (json_int_t)c->held_bytes, "why_not", c->why_not);
 }
 
 /* null when its rows cannot be read now. */
@@ -83,14 +92,14 @@ static json_t *document(struct store *s, struct str data_dir, struct arena *aren
     meta_status(s->meta, &m);
     blob_status(s->blobs, &b);
     return json_pack(
-        "{s:o, s:b, s:s, s:{s:I, s:I}, s:o, s:{s:I, s:I}, s:{s:b, s:I, s:I, s:I, s:I}, s:o, s:o, s:o}",
+        "{s:o, s:b, s:s, s:{s:I, s:I}, s:o, s:{s:I, s:I}, s:{s:b, s:I, s:I, s:I, s:I}, s:o, s:o, s:o, s:o}",
         "data", json_of_str(data_dir), "writable", m.is_writable, "why_not", m.is_writable ? "" : m.why_not,
         "disk", "free_bytes", (json_int_t)m.disk_free_bytes, "total_bytes", (json_int_t)m.disk_total_bytes,
         "rows", rows_status(&m), "journal", "segments", (json_int_t)m.journal_segments, "bytes",
         (json_int_t)m.journal_bytes, "volumes", "writable", b.is_writable, "count", (json_int_t)b.volumes,
         "live_bytes", (json_int_t)b.bytes_live, "disk_bytes", (json_int_t)b.bytes_on_disk, "waiting_bytes",
-        (json_int_t)b.bytes_freed_waiting, "scrub", scrub_status(s, arena), "shared", shared_status(&m),
-        "postgresql", connections_status(&m));
+        (json_int_t)b.bytes_freed_waiting, "copy", copy_status(&m.copy), "scrub", scrub_status(s, arena),
+        "shared", shared_status(&m), "postgresql", connections_status(&m));
 }
 
 struct err status_print(struct store *s, struct str data_dir, struct arena *arena, struct str *ret)

@@ -29,6 +29,7 @@
 enum call {
     CALL_OPEN,
     CALL_DUP,
+    CALL_PIPE,
     CALL_LOCK,
     CALL_READ,
     CALL_PREAD,
@@ -55,6 +56,7 @@ static const struct {
 } calls[] = {
     [CALL_OPEN] = { FAULT_OPEN, "open" },
     [CALL_DUP] = { FAULT_OPEN, "dup" },
+    [CALL_PIPE] = { FAULT_OPEN, "pipe" },
     [CALL_LOCK] = { FAULT_OPEN, "lock" },
     [CALL_READ] = { FAULT_READ, "read" },
     [CALL_PREAD] = { FAULT_READ, "pread" },
@@ -189,6 +191,15 @@ struct err sys_dup(int fd, int *ret_fd)
     return fd_result(CALL_DUP, fd, e);
 }
 
+struct err sys_pipe(int ret_fds[2])
+{
+    int fds[2] = { -1, -1 };
+    const int e = ERRNO_OF(CALL_PIPE, pipe2(fds, O_CLOEXEC));
+
+    if (!e) memcpy(ret_fds, fds, sizeof(fds));
+    return fd_result(CALL_PIPE, -1, e);
+}
+
 /* Linux frees the descriptor even when close says EINTR, so it is not tried again. */
 void sys_close(int fd)
 {
@@ -205,6 +216,15 @@ struct err sys_lock(int fd)
 }
 
 /* ---- reading ---- */
+
+struct err sys_read(int fd, void *data, size_t len, size_t *ret_len)
+{
+    ssize_t n = 0;
+    const int e = ERRNO_OF(CALL_READ, n = read(fd, data, len));
+
+    if (!e) *ret_len = (size_t)n;
+    return fd_result(CALL_READ, fd, e);
+}
 
 struct err sys_pread(int fd, void *data, size_t len, uint64_t offset, size_t *ret_len)
 {

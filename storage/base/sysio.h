@@ -25,6 +25,8 @@ struct err sys_dup(int fd, int *ret_fd);
 void sys_close(int fd); /* -1 is fine */
 struct err sys_pread_all(int fd, void *data, size_t len, uint64_t offset); /* ERR_CORRUPT at an early end of file */
 struct err sys_pread(int fd, void *data, size_t len, uint64_t offset, size_t *ret_len); /* up to len; 0 at the end */
+struct err sys_pipe(int ret_fds[2]); /* read from [0] what is written to [1] */
+struct err sys_read(int fd, void *data, size_t len, size_t *ret_len); /* of a pipe: up to len, waiting for at least one byte; 0 at the end */
 /* Without waiting for a disk: *ret_len = 0 and *ret_is_cold when nothing is in the page cache (preadv2 RWF_NOWAIT). Falls back to cold. */
 struct err sys_pread_nowait(int fd, void *data, size_t len, uint64_t offset, size_t *ret_len, bool *ret_is_cold);
 struct err sys_pwrite_all(int fd, const void *data, size_t len, uint64_t offset);
@@ -54,7 +56,7 @@ struct err sys_write_file(const char *path, struct str data, mode_t mode);
 
 /* ---- faults, for tests ---- */
 enum fault_kind {
-    FAULT_OPEN = 1 << 0,  /* open, dup, lock */
+    FAULT_OPEN = 1 << 0,  /* open, dup, pipe, lock */
     FAULT_READ = 1 << 1,
     FAULT_WRITE = 1 << 2,
     FAULT_SYNC = 1 << 3,

@@ -23,6 +23,7 @@ enum lock_level {
     LOCK_VOLUME_SET = 60,
     LOCK_VOLUME = 62,
     LOCK_PINS = 64,
+    LOCK_META_COPY = 68,
     LOCK_META_QUEUE = 70,
     LOCK_META_VIEWS = 72,
     LOCK_META_MEMTABLE = 74,

@@ -238,6 +238,27 @@ static struct err slice_fill(struct lmdb_txn *w, struct memtable_cursor *c, bool
     return OK;
 }
 
+struct err checkpoint_spill(void *meta, struct memtable *rows)
+{
+    struct embedded *m = meta;
+    struct memtable_cursor c;
+    struct lmdb_txn *w;
+    uint64_t carried = 0;
+    bool more = memtable_seek(&c, memtable_working(rows), 0, STR_NONE, false);
+
+    while (more) {
+        TRY(lmdb_write_begin(m->lmdb, &w));
+        const struct err e = slice_fill(w, &c, &more, &carried);
+        if (e.code) {
+            lmdb_end(w);
+            return e;
+        }
+        TRY(lmdb_commit(w));
+    }
+    memtable_clear(rows);
+    return OK;
+}
+
 static bool is_closing(struct embedded *m)
 {
     mutex_lock(&m->queue_lock);
@@ -332,10 +353,11 @@ static bool wait_for_frozen(struct embedded *m, bool is_paused, bool is_watching
     mutex_lock(&m->queue_lock);
     while (!m->is_closing && is_in_time) {
         if (m->frozen.table && !m->is_stopped && (!is_paused || m->is_retry_wanted)) break;
+        if (m->is_look_wanted) break;
         if (is_paused || is_watching) is_in_time = cond_wait_until(&m->has_frozen, &m->queue_lock, deadline);
         else cond_wait(&m->has_frozen, &m->queue_lock);
     }
-    m->is_retry_wanted = false;
+    m->is_retry_wanted = m->is_look_wanted = false;
     const bool goes_on = !m->is_closing;
     mutex_unlock(&m->queue_lock);
     return goes_on;
@@ -347,6 +369,21 @@ static bool has_frozen(struct embedded *m)
     const bool has_one = m->frozen.table && !m->is_stopped;
     mutex_unlock(&m->queue_lock);
     return has_one;
+}
+
+/* Twice when the copy that some were kept for was given up. */
+static struct err unlink_dead(struct embedded *m, bool *ret_watching)
+{
+    struct segment_waiting waiting;
+
+    do {
+        const struct segment_burial b = { .viewed_by_all = views_seen_by_all(m),
+                                          .kept_from = copy_keep_from(m),
+                                          .keeps_spares = disk_has_room(m) };
+        TRY(segments_unlink_dead(m->segments, &b, &waiting));
+        *ret_watching = waiting.is_seen;
+    } while (copy_keep_held(m, waiting.held_bytes));
+    return OK;
 }
 
 void checkpoint_main(void *meta)
@@ -362,8 +399,7 @@ void checkpoint_main(void *meta)
             if (e.code) failed(m, e);
             else disk_ballast_take(m);
         }
-        const struct err e = segments_unlink_dead(m->segments, views_seen_by_all(m), disk_has_room(m),
-                                                  &is_watching);
+        const struct err e = unlink_dead(m, &is_watching);
         if (e.code) LOG_WARN("a dead journal segment was not removed", ERRF(e));
     }
 }
@@ -373,6 +409,14 @@ void checkpoint_ask(struct embedded *m)
     mutex_lock(&m->queue_lock);
     m->is_freeze_wanted = true;
     if (m->is_committer_waiting) cond_signal(&m->has_work);
+    mutex_unlock(&m->queue_lock);
+}
+
+void checkpoint_look_again(struct embedded *m)
+{
+    mutex_lock(&m->queue_lock);
+    m->is_look_wanted = true;
+    cond_signal(&m->has_frozen);
     mutex_unlock(&m->queue_lock);
 }
 

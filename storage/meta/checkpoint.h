@@ -21,6 +21,8 @@
 void checkpoint_freeze_if_due_locked(struct embedded *m);
 /* Have one made soon, if there is anything to carry. Does not wait. */
 void checkpoint_ask(struct embedded *m);
+/* Have dead segments looked at soon. */
+void checkpoint_look_again(struct embedded *m);
 /* Both memtables are full: nothing can be run until a checkpoint is done. */
 bool checkpoint_is_full_locked(const struct embedded *m);
 /* They are, and the last checkpoint failed: there may not be one for long. Why it failed; its text is valid while the lock is held. */
@@ -29,6 +31,9 @@ bool checkpoint_is_stuck_locked(const struct embedded *m, struct err *ret);
 void checkpoint_main(void *meta); /* the thread */
 struct err embedded_checkpoint(struct meta *m); /* meta_checkpoint */
 struct err embedded_copy_rows(struct meta *m, const char *dir, struct meta_copied *ret); /* meta_copy_rows; copy.c */
+
+/* At start: rows of a long journal to LMDB, without a position; then the memtable is empty. (recover_spill.fn of struct embedded) */
+struct err checkpoint_spill(void *meta, struct memtable *rows);
 
 /* What LMDB keeps of the journal. *ret_durable: the highest batch that was known durable then. A store without one: *ret_found is false. */
 struct err checkpoint_position_read(struct embedded *m, bool *ret_found, struct journal_position *ret, uint64_t *ret_durable);

@@ -5,6 +5,7 @@
  *   lock        held while the engine is open: one process at a time
  *   rows/       LMDB
  *   journal/    segments (segment.h)
+ *   rows.copy   what a broken LMDB is replaced by (copy_keep.h)
  *   ballast     space to be given up (disk.c)
  *
  * Opening: lock, LMDB, the position in it, the segments, recovery, a new segment; only then threads, so nothing is served before
@@ -24,10 +25,13 @@
 #include "storage/base/metrics.h"
 #include "storage/base/sysio.h"
 #include "storage/meta/checkpoint.h"
+#include "storage/meta/lmdb_pages.h"
 #include "storage/meta/recover.h"
 
 #define SEGMENT_BYTES_DEFAULT (64 * MIB)
 #define SEGMENT_BYTES_STEP 4096
+#define REPLAY_ROWS_FACTOR                                                                                   \
+    4 /* a start finds two memtables' worth of rows in the journal; a repair may find more than memory holds */
 #define CHECKPOINT_ROWS_DEFAULT (32 * MIB)
 #define CHECKPOINT_LOG_DEFAULT (256 * MIB)
 #define DISK_FLOOR_DEFAULT (256 * MIB)
@@ -85,6 +89,15 @@ static struct err rows_make(struct embedded *m)
     return e;
 }
 
+/* What is cut short would end the process when it is mapped. */
+static struct err rows_look(const struct embedded *m)
+{
+    char path[SEGMENT_PATH_MAX];
+    const struct err e = lmdb_pages_look(path_of(m, "rows/data.mdb", path));
+
+    return e.code == ERR_NOT_FOUND ? err_fail(ERR_CORRUPT, "%s is not there", path) : e;
+}
+
 /* LMDB. A new one is made beside and takes its name when it is whole: a power cut between the writes of its first pages
  * would leave one that never opens. */
 static struct err rows_take(struct embedded *m)
@@ -100,6 +113,7 @@ static struct err rows_take(struct embedded *m)
         TRY(sys_sync_dir(m->dir));
     } else {
         TRY(e);
+        TRY(rows_look(m));
     }
     return lmdb_open(rows, m->options.map_bytes, &m->lmdb);
 }
@@ -138,7 +152,9 @@ static struct err replay(struct embedded *m)
     const uint64_t began = clock_mono_ms();
 
     TRY(segments_take(m, &from, &durable));
-    TRY(recover(m->segments, &from, durable, m->active, &found));
+    const struct recover_spill spill = { REPLAY_ROWS_FACTOR * m->options.checkpoint_rows_bytes,
+                                         checkpoint_spill, m };
+    TRY(recover(m->segments, &from, durable, m->active, &spill, &found));
     memtable_publish(m->active);
     if (found.end.txn < m->options.number_after) found.end.txn = m->options.number_after;
     m->txn_last = found.end.txn;
@@ -171,7 +187,7 @@ static struct err threads_start(struct embedded *m)
     m->has_committer = true;
     TRY(thread_start("checkpoint", checkpoint_main, m, &m->checkpointer));
     m->has_checkpointer = true;
-    return OK;
+    return copy_keep_start(m);
 }
 
 static struct err open_all(struct embedded *m, const struct meta_options *options)
@@ -181,6 +197,7 @@ static struct err open_all(struct embedded *m, const struct meta_options *option
     TRY(dir_take(m));
     disk_ballast_find(m);
     TRY(replay(m));
+    TRY(copy_keep_open(m));
     disk_look(m);
     disk_ballast_take(m);
     return threads_start(m);
@@ -199,6 +216,7 @@ struct err embedded_open(const struct meta_options *options, struct meta **ret)
     m->lock_fd = -1;
     mutex_init(&m->queue_lock, LOCK_META_QUEUE);
     mutex_init(&m->views_lock, LOCK_META_VIEWS);
+    copy_keep_init(m);
     cond_init(&m->has_work);
     cond_init(&m->has_frozen);
     cond_init(&m->has_checkpointed);
@@ -228,6 +246,7 @@ static void threads_end(struct embedded *m)
 
 static void close_all(struct embedded *m)
 {
+    copy_keep_stop(m);
     threads_end(m);
     m->journal = journal_close(m->journal);
     m->segments = segments_close(m->segments);
@@ -242,6 +261,7 @@ static void close_all(struct embedded *m)
     cond_done(&m->has_work);
     cond_done(&m->has_frozen);
     cond_done(&m->has_checkpointed);
+    copy_keep_done(m);
     mutex_done(&m->queue_lock);
     mutex_done(&m->views_lock);
     free(m->dir);
@@ -276,6 +296,12 @@ static void embedded_unpin(struct meta *m, struct place p)
 static bool embedded_segment_find(struct meta *m, uint32_t id, struct meta_segment *ret)
 {
     return segments_find_full(embedded_of(m)->segments, id, ret);
+}
+
+static bool embedded_segment_is_dead(struct meta *meta, uint32_t id)
+{
+    struct embedded *m = embedded_of(meta);
+    return segments_is_dead(m->segments, id, views_seen_by_all(m));
 }
 
 static struct err embedded_walk_bodies(struct meta *m, struct meta_body_walk *w, meta_body_fn *fn, void *arg)
@@ -329,6 +355,7 @@ static void embedded_status(struct meta *meta, struct meta_status *ret)
     mutex_unlock(&m->queue_lock);
     s.memtable_bytes += atomic_load(&m->memtable_bytes);
     s.memtable_rows += atomic_load(&m->memtable_rows);
+    s.rows_damaged = (uint64_t)METRIC_GET(rows_damaged);
     s.journal_segments = journal.count;
     s.journal_bytes = journal.bytes;
     s.lmdb_bytes_used = usage.bytes_live;
@@ -337,6 +364,7 @@ static void embedded_status(struct meta *meta, struct meta_status *ret)
     s.batches = atomic_load(&m->batches);
     s.disk_free_bytes = atomic_load(&m->disk_free);
     s.disk_total_bytes = atomic_load(&m->disk_total);
+    copy_keep_status(m, &s.copy);
     *ret = s;
 }
 
@@ -350,6 +378,7 @@ static const struct meta_ops embedded_ops = {
     .positions = embedded_positions,
     .checkpoint = embedded_checkpoint,
     .segment_find = embedded_segment_find,
+    .segment_is_dead = embedded_segment_is_dead,
     .walk_bodies = embedded_walk_bodies,
     .copy_rows = embedded_copy_rows,
     .status = embedded_status,

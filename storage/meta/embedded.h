@@ -6,6 +6,7 @@
  *   embedded_txn.c   bodies of a transaction, and its end: into the batch
  *   committer.c   the queue, batches, publishing, answers
  *   checkpoint.c  carrying the frozen memtable to LMDB (checkpoint.h)
+ *   copy_keep.c   the copy of LMDB, and the journal kept for it
  *   disk.c        the floor of free space, and the ballast
  *
  * Threads: callers submit (dry run, queue); the committer alone runs transactions, writes the journal, publishes and freezes; the
@@ -22,6 +23,7 @@
 #include <stdatomic.h>
 
 #include "storage/base/thread.h"
+#include "storage/meta/copy_keep.h"
 #include "storage/meta/engine.h"
 #include "storage/meta/journal.h"
 #include "storage/meta/lmdb_store.h"
@@ -59,6 +61,7 @@ struct embedded {
     struct lmdb_store *lmdb;
     struct segment_set *segments;
     struct journal *journal;
+    struct copy_keep copy;
 
     struct mutex queue_lock; /* guards what follows, up to the blank line */
     struct cond has_work;    /* for the committer */
@@ -68,6 +71,7 @@ struct embedded {
     bool is_closing, is_stopped;
     bool is_committer_waiting;
     bool is_freeze_wanted;   /* by meta_checkpoint */
+    bool is_look_wanted;     /* at dead segments, since a copy was made or given up */
     bool is_retry_wanted;    /* of a checkpoint that failed, by meta_checkpoint */
     struct frozen frozen;    /* written by the committer (freeze) and the checkpoint (done), also under views_lock */
     uint64_t checkpoints_failed;

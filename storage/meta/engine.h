@@ -29,6 +29,7 @@ struct meta_ops {
     struct err (*checkpoint)(struct meta *m);
     void (*status)(struct meta *m, struct meta_status *ret);
     bool (*segment_find)(struct meta *m, uint32_t id, struct meta_segment *ret); /* NULL: there are none */
+    bool (*segment_is_dead)(struct meta *m, uint32_t id); /* NULL, too */
     struct err (*walk_bodies)(struct meta *m, struct meta_body_walk *w, meta_body_fn *fn, void *arg); /* NULL, too */
     struct err (*copy_rows)(struct meta *m, const char *dir, struct meta_copied *ret); /* copy.h; NULL: it has no files */
 };

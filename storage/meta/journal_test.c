@@ -35,7 +35,7 @@ static struct err fixture_try(struct fixture *f, uint64_t known_durable)
 
     f->rows = memtable_new();
     TRY(segments_open(f->dir, journal_id, f->segment_bytes ? f->segment_bytes : 256 * KIB, &f->segments));
-    TRY(recover(f->segments, &start, known_durable, f->rows, &f->found));
+    TRY(recover(f->segments, &start, known_durable, f->rows, NULL, &f->found));
     memtable_publish(f->rows);
     return journal_open(f->segments, f->found.end.batch, &f->journal);
 }
@@ -226,6 +226,6 @@ TEST(a_segment_of_another_journal_is_refused)
     fixture_close(&f);
     f.rows = memtable_new();
     CHECK_OK(segments_open(f.dir, other_id, 256 * KIB, &f.segments));
-    CHECK_ERR(recover(f.segments, &(struct journal_position){ 0 }, 0, f.rows, &f.found), ERR_CORRUPT);
+    CHECK_ERR(recover(f.segments, &(struct journal_position){ 0 }, 0, f.rows, NULL, &f.found), ERR_CORRUPT);
     fixture_close(&f);
 }

@@ -28,6 +28,8 @@
 
 #include "storage/base/digest.h"
 #include "storage/base/encode.h"
+#include "storage/base/metrics.h"
+#include "storage/meta/lmdb_pages.h"
 
 #define TAIL_MAX 500
 #define PHYSICAL_MAX (9 + TAIL_MAX + 1)
@@ -69,6 +71,8 @@ static struct err corrupt(const char *what, uint8_t space, struct str key)
 {
     char hex[2 * 200 + 1];
     const size_t len = key.len < 200 ? key.len : 200;
+
+    METRIC_ADD(rows_damaged, 1);
     hex_z(key.data, len, hex);
     return err_fail(ERR_CORRUPT, "LMDB: %s: space %u, key 0x%s%s", what, space, hex,
                     len < key.len ? "..." : "");
@@ -475,4 +479,29 @@ struct err lmdb_next(struct lmdb_cursor *c, struct str *ret_key, struct str *ret
     *ret_key = key;
     c->is_done = false;
     return OK;
+}
+
+/* ---- a file as a whole ---- */
+
+/* An entry as LMDB's file has it. What lies in a child has a checksum over a key that only the way there tells. */
+static struct err entry_check(void *arg, struct str physical, struct str stored)
+{
+    (void)arg;
+    const uint8_t space = (uint8_t)physical.data[0];
+    const size_t prefix = space == SPACE_CHILDREN ? 9 : 1;
+    struct str tail = str_from(physical, physical.len < prefix ? physical.len : prefix), ignored;
+    uint64_t child;
+
+    if (space != SPACE_POSITIONS && tail.len == TAIL_MAX + 1) {
+        if (tail.data[TAIL_MAX] == MARK_LINK) return link_open(physical, stored, &child);
+        if (tail.data[TAIL_MAX] != MARK_ROW) return corrupt("an entry of an unknown kind", space, physical);
+        tail.len = TAIL_MAX;
+    }
+    if (!tail.len || tail.len > TAIL_MAX) return corrupt("a key of a wrong length", space, physical);
+    return space == SPACE_CHILDREN ? OK : value_open(space, tail, stored, &ignored);
+}
+
+struct err lmdb_rows_check(const char *path)
+{
+    return lmdb_pages_check(path, entry_check, NULL);
 }

@@ -44,4 +44,9 @@ struct err lmdb_seek(struct lmdb_cursor *c, uint8_t space, struct str from, bool
  * the next step or seek of this cursor, the value as lmdb_get says. After an error there is no next row. */
 struct err lmdb_next(struct lmdb_cursor *c, struct str *ret_key, struct str *ret_value);
 
+/* ---- a file as a whole ---- */
+
+/* Every page of LMDB's file (lmdb_pages.h), then every entry against its checksum. Of rows whose keys have over 500 bytes the pages, keys and links are checked, and the values when they are read. */
+struct err lmdb_rows_check(const char *path);
+
 #endif

@@ -397,3 +397,8 @@ struct err lmdb_copy(struct lmdb_store *s, const char *dir)
     TRY(e);
     return sys_sync_dir(dir);
 }
+
+struct err lmdb_copy_to_fd(struct lmdb_store *s, int fd)
+{
+    return fail(CALL(mdb_env_copyfd2(s->env, fd, MDB_CP_COMPACT)), "copy");
+}

@@ -65,6 +65,9 @@ struct err lmdb_reader_check(struct lmdb_store *s);
 /* Write a compact copy of the last commit to a new directory, durably; rows and positions of one moment.
  * Stops nobody. */
 struct err lmdb_copy(struct lmdb_store *s, const char *dir);
+/* The same bytes to a pipe or file, at the pace of whoever reads; nothing is flushed. ERR_IO: nobody reads any more. Pages that it reads are not used again before its end, so the file grows with
+ * what is written meanwhile. */
+struct err lmdb_copy_to_fd(struct lmdb_store *s, int fd);
 
 /* ---- entries: for lmdb_rows.c ---- */
 

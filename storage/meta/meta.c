@@ -93,6 +93,11 @@ bool meta_segment_find(struct meta *m, uint32_t id, struct meta_segment *ret)
     return m->ops->segment_find && m->ops->segment_find(m, id, ret);
 }
 
+bool meta_segment_is_dead(struct meta *m, uint32_t id)
+{
+    return m->ops->segment_is_dead && m->ops->segment_is_dead(m, id);
+}
+
 struct err meta_walk_bodies(struct meta *m, struct meta_body_walk *w, meta_body_fn *fn, void *arg)
 {
     return m->ops->walk_bodies ? m->ops->walk_bodies(m, w, fn, arg)

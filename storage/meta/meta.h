@@ -54,7 +54,8 @@ struct meta_options {
     uint64_t checkpoint_log_bytes;  /* 0: so do 256 MiB of journal */
     uint64_t disk_floor_bytes;      /* 0: 256 MiB: below this much free space only freeing work is admitted */
     uint64_t map_bytes;             /* 0: 1 TiB, halved until it opens */
-    bool is_checkpoint_manual;      /* tests: only meta_checkpoint makes one */
+    uint64_t copy_interval_ms;      /* from one copy of the rows to the next (copy_keep.h); 0: none are kept, and one that is there goes. With is_offline: the one that is there stays good, none is made */
+    bool is_checkpoint_manual;      /* tests: only meta_checkpoint makes one, and no copy is made by itself */
 };
 
 /* Open, recover, and be ready to write. With PostgreSQL, OK also when that is not there yet: all fails with ERR_UNAVAILABLE until it is (meta_status.is_open). ERR_BUSY: another process holds it (with PostgreSQL: alone, or, unless is_shared, at all). ERR_CORRUPT: acknowledged data is damaged; `why`
@@ -149,6 +150,9 @@ struct meta_segment {
 /* The first at or above id. False: there is none. */
 bool meta_segment_find(struct meta *m, uint32_t id, struct meta_segment *ret);
 
+/* Everything in it is dead, for all views that are open: it is only kept for a copy of the rows. */
+bool meta_segment_is_dead(struct meta *m, uint32_t id);
+
 /* A walk over the bodies of a segment, in the order they were written; begun with the id and zeros. */
 struct meta_body_walk {
     uint32_t segment_id;
@@ -204,6 +208,15 @@ struct err meta_checkpoint(struct meta *m);
 
 #define META_WHO_SIZE 320
 
+/* Of the copy that a broken LMDB would be replaced by (embedded engine). */
+struct meta_copy_status {
+    const char *state;   /* "kept"; "none yet"; "given up": for want of space; "off". NULL: PostgreSQL */
+    int64_t made_ms;     /* 0: there is none */
+    uint64_t bytes;      /* of its file */
+    uint64_t held_bytes; /* of journal segments that wait for the next one only */
+    char why_not[256];   /* the last attempt failed for this; else empty */
+};
+
 struct meta_status {
     const char *engine;        /* "embedded", "postgresql" */
     bool is_open;              /* rows can be read; false only until PostgreSQL was reached for the first time */
@@ -211,11 +224,13 @@ struct meta_status {
     bool is_stopped;           /* not writable, and only a restart helps */
     char why_not[256];         /* when not writable */
     uint64_t memtable_bytes, memtable_rows;
+    uint64_t rows_damaged;      /* met since the start, each time */
     uint64_t journal_segments, journal_bytes;
     uint64_t lmdb_bytes_used, lmdb_bytes_map;
     int64_t checkpoint_last_ms; /* wall clock; 0: none since the start */
     uint64_t transactions, batches;
     uint64_t disk_free_bytes, disk_total_bytes;
+    struct meta_copy_status copy;
     /* of several servers on one database: */
     bool is_shared;
     bool is_leader;            /* this server does what one of them alone is to do; true for one that does not share. It may end at any moment */

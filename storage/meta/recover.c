@@ -23,6 +23,7 @@
 struct replay {
     struct segment_set *segments;
     struct memtable *into;
+    const struct recover_spill *spill; /* NULL: none */
     struct recovery found;
     uint64_t last_span; /* of the last batch, which ends at found.end */
     uint8_t *records;   /* of one batch */
@@ -75,6 +76,7 @@ static struct err batch_apply(struct replay *r, const struct batch_header *h, ui
     struct record_reader reader = record_reader_of(records);
     struct entry e;
 
+    if (r->spill && memtable_bytes(r->into) >= r->spill->bytes_max) TRY(r->spill->fn(r->spill->arg, r->into));
     while (record_reader_next(&reader, &e)) {
         if (e.type == ENTRY_PUT) TRY(memtable_put(r->into, e.space, e.key, e.value));
         if (e.type == ENTRY_DEL) TRY(memtable_del(r->into, e.space, e.key));
@@ -239,13 +241,14 @@ static struct err settle(struct replay *r, uint64_t known_durable)
 }
 
 struct err recover(struct segment_set *segments, const struct journal_position *from, uint64_t known_durable,
-                   struct memtable *into, struct recovery *ret)
+                   struct memtable *into, const struct recover_spill *spill, struct recovery *ret)
 {
     struct replay *r = calloc(1, sizeof(*r));
     if (!r) return FAIL(ERR_NO_MEMORY, "no memory to replay the journal");
 
     r->segments = segments;
     r->into = into;
+    r->spill = spill;
     r->fd = -1;
     r->found.end = *from;
     buf_init(&r->unused, MIB);

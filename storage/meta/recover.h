@@ -22,8 +22,16 @@ struct recovery {
     uint64_t batches, transactions, rows; /* replayed */
 };
 
-/* Replay from `from`, where batches up to known_durable were known to be whole, into the memtable (the rows are put, not published). */
+/* Where rows go when the memtable has so many bytes: a journal that was kept for a copy may be many gigabytes. Called between batches, when all that are in it are durable, and to leave it empty. */
+struct recover_spill {
+    uint64_t bytes_max;
+    struct err (*fn)(void *arg, struct memtable *rows);
+    void *arg;
+};
+
+/* Replay from `from`, where batches up to known_durable were known to be whole, into the memtable (the rows are put, not published). spill may be NULL:
+ * then all rows are in the memtable. Rows that were spilled stay so when damage is found later; a replay from the same position puts them again. */
 struct err recover(struct segment_set *segments, const struct journal_position *from, uint64_t known_durable,
-                   struct memtable *into, struct recovery *ret);
+                   struct memtable *into, const struct recover_spill *spill, struct recovery *ret);
 
 #endif

@@ -9,6 +9,7 @@
  *   S1  a file in the set has its name and its header on disk before a batch is written to it
  *   S2  a segment is unlinked, or its file written over for another, only when a checkpoint on disk says that no body in it is live and that the journal is not read from it any
  *       more, no view is open that may still see one, and nothing is pinned
+ *   S3  ... and not while a copy of the rows would have to be replayed from it (copy_keep.h)
  *
  * The file of a dead segment is kept for the next one that is made (segments_create), under a name of its own: its blocks were written before, so it need not be filled with zeros. What is left in it has another salt and
  * another id, so nothing of it is ever taken for a batch.
@@ -89,9 +90,19 @@ bool segments_frozen_find(struct segment_set *s, uint32_t id, struct segment_liv
 /* They are on disk, with a journal position in position_segment and all transactions up to txn. */
 void segments_frozen_done(struct segment_set *s, uint32_t position_segment, uint64_t txn);
 
-/* Unlink what is dead (S2), or put it away: all views see transaction viewed_by_all. *ret_waiting: some are dead but still seen or pinned. keeps_spares: false
- * where space is short; then those that were put away go, too. */
-struct err segments_unlink_dead(struct segment_set *s, uint64_t viewed_by_all, bool keeps_spares, bool *ret_waiting);
+struct segment_burial {
+    uint64_t viewed_by_all; /* all views see this transaction */
+    uint32_t kept_from;     /* segments from this id on belong to a copy of the rows (S3) */
+    bool keeps_spares;      /* false where space is short: then those that were put away go, too */
+};
+struct segment_waiting {
+    uint64_t held_bytes; /* of dead ones that are kept for the copy only */
+    bool is_seen;        /* some are dead but still seen or pinned */
+};
+/* Unlink what is dead (S2, S3), or put it away. */
+struct err segments_unlink_dead(struct segment_set *s, const struct segment_burial *b, struct segment_waiting *ret);
+/* As meta_segment_is_dead. */
+bool segments_is_dead(struct segment_set *s, uint32_t id, uint64_t viewed_by_all);
 
 struct segment_figures {
     uint64_t count, bytes, live_bodies, live_bytes;

@@ -96,9 +96,24 @@ void segments_frozen_done(struct segment_set *s, uint32_t position_segment, uint
     mutex_unlock(&s->lock);
 }
 
+/* Dead, and nobody sees it any more. */
+static bool is_dead_to_all(const struct segment_entry *e, uint64_t viewed_by_all)
+{
+    return e->is_dead && e->dead_txn <= viewed_by_all && !e->pins && !e->users;
+}
+
+bool segments_is_dead(struct segment_set *s, uint32_t id, uint64_t viewed_by_all)
+{
+    mutex_lock(&s->lock);
+    const struct segment_entry *e = segments_find_locked(s, id);
+    const bool is_it = e && is_dead_to_all(e, viewed_by_all);
+    mutex_unlock(&s->lock);
+    return is_it;
+}
+
 /* The first segment at or above id that may go. */
-static bool find_dead(struct segment_set *s, uint32_t id, uint64_t viewed_by_all, bool *ret_waiting,
-                      uint32_t *ret)
+static bool find_dead(struct segment_set *s, uint32_t id, const struct segment_burial *b,
+                      struct segment_waiting *ret_waiting, uint32_t *ret)
 {
     bool has_one = false;
 
@@ -106,9 +121,11 @@ static bool find_dead(struct segment_set *s, uint32_t id, uint64_t viewed_by_all
     for (size_t i = segments_index_of(s, id); i < s->count && !has_one; i++) {
         const struct segment_entry *e = &s->entries[i];
         if (!e->is_dead || e->live.is_gone) continue;
-        has_one = e->dead_txn <= viewed_by_all && !e->pins && !e->users;
+        const bool is_free = is_dead_to_all(e, b->viewed_by_all);
+        has_one = is_free && e->id < b->kept_from;
         if (has_one) *ret = e->id;
-        else *ret_waiting = true;
+        else if (is_free) ret_waiting->held_bytes += e->bytes;
+        else ret_waiting->is_seen = true;
     }
     mutex_unlock(&s->lock);
     return has_one;
@@ -173,14 +190,14 @@ static struct err bury(struct segment_set *s, uint32_t id, bool keeps_spares)
     return OK;
 }
 
-struct err segments_unlink_dead(struct segment_set *s, uint64_t viewed_by_all, bool keeps_spares,
-                                bool *ret_waiting)
+struct err segments_unlink_dead(struct segment_set *s, const struct segment_burial *b,
+                                struct segment_waiting *ret)
 {
     uint32_t id = 0;
 
-    *ret_waiting = false;
-    while (find_dead(s, id + 1, viewed_by_all, ret_waiting, &id)) TRY(bury(s, id, keeps_spares));
-    return keeps_spares ? OK : unlink_spares(s);
+    *ret = (struct segment_waiting){ 0 };
+    while (find_dead(s, id + 1, b, ret, &id)) TRY(bury(s, id, b->keeps_spares));
+    return b->keeps_spares ? OK : unlink_spares(s);
 }
 
 bool segments_find_full(struct segment_set *s, uint32_t id, struct meta_segment *ret)
