@@ -14,6 +14,7 @@
 #include "admin/store/offline.h"
 #include "admin/store/repair.h"
 #include "admin/store/restore.h"
+#include "admin/store/salvage.h"
 #include "server/config.h"
 #include "storage/base/clock.h"
 #include "storage/base/encode.h"
@@ -50,7 +51,7 @@ static const struct flag {
 #define FLAG_COUNT (sizeof(flags) / sizeof(flags[0]))
 
 typedef int verb_fn(const struct words *w);
-static verb_fn run_check, run_repair, run_backup, run_restore, run_move;
+static verb_fn run_check, run_repair, run_salvage, run_backup, run_restore, run_move;
 
 static const struct store_verb {
     const char *name, *flags, *help; /* flags: those that it takes, with blanks around each */
@@ -67,6 +68,11 @@ static const struct store_verb {
       "    replayed. Copy, pages, rows and journal are verified; the broken LMDB is kept as DIR/rows/rows.broken-N. When copy or journal do not\n"
       "    do, nothing is changed. The server must not be running. Look at the disk first.",
       run_repair },
+    { "salvage", " --data --to --dry-run --json ",
+      "salvage --data DIR --to NEWDIR | --dry-run [--json]: without LMDB and its copy, bring bodies back under the names that are still known,\n"
+      "    into a new data directory; bodies that have none become objects of bucket salvaged-bodies. DIR is only read. What is damaged is\n"
+      "    named, one a line. --dry-run reads and verifies all the same. Ends with 1 when something known was damaged.",
+      run_salvage },
     { "backup", " --data --to --store --store-schema --config ",
       "backup --data DIR --to DIRECTORY: copy the store, verified, to a directory elsewhere (absolute). What is there already from the\n"
       "    backup before and has not changed is kept. The server must not be running; one that runs is asked by: firn backup DIRECTORY.",
@@ -316,6 +322,72 @@ static int run_repair(const struct words *w)
                w->data, r.broken);
     printf("firn store check --data %s --bodies reads everything once more.\n", w->data);
     return EXIT_DONE;
+}
+
+/* ---- salvage ---- */
+
+static void on_lost(void *arg, struct str bucket, struct str key, const char *why)
+{
+    const struct check_output *o = arg;
+    struct buf name;
+
+    buf_init(&name, 8 * LIMIT_ROW_KEY);
+    print_key(&name, key);
+    if (o->findings)
+        json_array_append_new(o->findings,
+                              json_pack("{s:o, s:o, s:s}", "bucket", json_of_str(bucket), "key",
+                                        json_of_str(buf_view(&name)), "what", why));
+    else printf("%.*s/%.*s: %s\n", STR_ARG(bucket), STR_ARG(buf_view(&name)), why);
+    buf_done(&name);
+}
+
+static void on_salvage(void *arg, const struct salvage_result *r)
+{
+    const struct check_output *o = arg;
+
+    if (o->is_terminal)
+        fprintf(stderr, "\r%llu objects, %llu MiB, %llu damaged ", (unsigned long long)r->objects,
+                (unsigned long long)(r->bytes / MIB), (unsigned long long)r->damaged);
+}
+
+static void say_salvage(const struct words *w, const struct check_output *o, const struct salvage_result *r)
+{
+    if (o->findings) {
+        CLEANUP(json_freep)
+        json_t *all = json_pack(
+            "{s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:O}", "written", w->to != NULL, "batches",
+            (json_int_t)r->batches, "gaps", (json_int_t)r->gaps, "extents", (json_int_t)r->extents, "names",
+            (json_int_t)r->names, "objects", (json_int_t)r->objects, "bytes", (json_int_t)r->bytes, "unnamed",
+            (json_int_t)r->unnamed, "damaged", (json_int_t)r->damaged, "damages", o->findings);
+        json_dumpf(all, stdout, JSON_COMPACT);
+        putchar('\n');
+        return;
+    }
+    printf(
+        "%s: %llu objects with %llu bytes under their names, %llu bodies without a name (bucket salvaged-bodies), %llu damaged or gone\n",
+        w->to ? "brought back" : "this could be brought back", (unsigned long long)r->objects,
+        (unsigned long long)r->bytes, (unsigned long long)r->unnamed, (unsigned long long)r->damaged);
+    printf("found: %llu batches in %llu segments with %llu gaps, %llu extents in %llu volumes\n",
+           (unsigned long long)r->batches, (unsigned long long)r->segments, (unsigned long long)r->gaps,
+           (unsigned long long)r->extents, (unsigned long long)r->volumes);
+}
+
+static int run_salvage(const struct words *w)
+{
+    CLEANUP(json_freep) json_t *damages = w->json ? json_array() : NULL;
+    struct check_output output = { .findings = damages, .is_terminal = isatty(STDERR_FILENO) };
+    const struct salvage_options o = {
+        .from = w->data, .to = w->to, .lost = on_lost, .progress = on_salvage, .arg = &output
+    };
+    struct salvage_result r;
+
+    if (!w->to == !w->dry_run)
+        return fail(FAIL(ERR_INVALID, "store salvage needs one of --to NEWDIR and --dry-run"));
+    const struct err e = store_salvage(&o, &r);
+    if (output.is_terminal) fputc('\n', stderr);
+    if (e.code) return fail(e);
+    say_salvage(w, &output, &r);
+    return r.damaged ? EXIT_FAILED : EXIT_DONE;
 }
 
 /* ---- backup and restore ---- */

@@ -40,6 +40,7 @@ const struct verb verbs[] = {
     { "config", "show", "[SETTINGS]", 0, 0, 0, NULL, "every setting in force, and where it comes from", NULL, NULL },
     { "store", "check", "--data DIR [--store postgresql://...] [--bodies] [--json]", 0, 0, 0, NULL, "is a store whole?", NULL, NULL },
     { "store", "repair", "--data DIR [--json]", 0, 0, 0, NULL, "make the rows anew of their daily copy and the journal", NULL, NULL },
+    { "store", "salvage", "--data DIR --to NEWDIR | --dry-run [--json]", 0, 0, 0, NULL, "bring bodies back when the rows are lost", NULL, NULL },
     { "store", "backup", "--data DIR --to DIRECTORY", 0, 0, 0, NULL, "back a store up whose server is stopped", NULL, NULL },
     { "store", "restore", "--from DIRECTORY --data DIR", 0, 0, 0, NULL, "make a data directory of a backup", NULL, NULL },
     { "store", "move", "--data DIR --to postgresql://... | --from postgresql://...", 0, 0, 0, NULL, "move a store's rows to PostgreSQL or back", NULL, NULL },

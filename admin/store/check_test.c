@@ -9,6 +9,8 @@
 #include "storage/base/limits.h"
 #include "storage/base/sysio.h"
 #include "storage/base/thread.h"
+#include "storage/object/bucket.h"
+#include "storage/object/scrub_row.h"
 #include "storage/volume/volume.h"
 #include "storage/volume/volume_rows.h"
 #include "tests/unit/test.h"
@@ -226,6 +228,38 @@ TEST(damage_of_data_is_found_only_by_reading_bodies_that_of_a_trailer_always)
     write_over(&f, x.volume, x.offset + x.data_len);
     CHECK_U64(check(&f, false, &seen).findings, 1);
     CHECK(strstr(seen.text, "BODIES: volume") == seen.text);
+    shelf_close(&f);
+}
+
+static struct err put_found(struct txn *txn, void *arg)
+{
+    struct object_info info;
+    uint8_t key[OBJECT_ROW_KEY_SIZE];
+    uint64_t bucket;
+
+    (void)arg;
+    TRY(bucket_id_get(txn_rows(txn), STR("shelf"), &bucket));
+    TRY(object_stat(txn_rows(txn), STR("shelf"), STR("big"), NULL, &info));
+    const struct scrub_found f = { .row_key = object_row_key(bucket, STR("big"), key),
+                                   .uid = info.uid,
+                                   .found_ms = 1,
+                                   .pass = 1,
+                                   .what = STR("a block is damaged") };
+    return scrub_found_put(txn, &f);
+}
+
+TEST(what_the_scrub_had_found_is_a_finding_until_the_bytes_are_read_here)
+{
+    struct shelf f;
+    struct seen seen;
+
+    shelf_open(&f, "data");
+    CHECK_OK(meta_run(f.store.meta, put_found, NULL));
+    CHECK_U64(check(&f, false, &seen).findings, 1);
+    CHECK_STR(str_from_z(seen.text), STR("SCRUB: a block is damaged\n"));
+    CHECK_U64(check(&f, true, &seen).findings, 0);
+    shelf_delete(&f, "big");
+    CHECK_U64(check(&f, false, &seen).findings, 0);
     shelf_close(&f);
 }
 

@@ -36,7 +36,7 @@ struct err store_place_advise(const char *dir, struct err e)
         has_copy
             ? "%s. Nothing was changed. firn store check --data %s says more; firn store repair --data %s makes the rows anew of their "
               "daily copy and the journal"
-            : "%s. Nothing was changed, and there is no copy of the rows: restore a backup (firn store restore --from DIRECTORY)",
+            : "%s. Nothing was changed, and there is no copy of the rows: restore a backup (firn store restore --from DIRECTORY); where there is none, firn store salvage brings bodies back",
         e.why, dir, dir);
 }
 

@@ -33,6 +33,7 @@
 #define DEPTH_MAX 32 /* of LMDB's cursors */
 #define PAGE_MIN 512u
 #define PAGE_MAX 65536u
+#define PAGE_USUAL 4096u
 #define NO_ROOT UINT64_MAX
 #define KIND_BRANCH 1u
 #define KIND_LEAF 2u
@@ -340,6 +341,17 @@ static struct err walk_all(struct walk *w, const uint8_t meta[META_BYTES])
     return tree_walk(w, tree_at(meta + 72, false));
 }
 
+static struct walk *walk_new(const char *path, lmdb_entry_fn *fn, void *arg)
+{
+    struct walk *w = calloc(1, sizeof(*w));
+    if (!w) return NULL;
+    w->path = path;
+    w->fd = -1;
+    w->fn = fn;
+    w->arg = arg;
+    return w;
+}
+
 static void walk_done(struct walk *w)
 {
     for (int i = 0; i < DEPTH_MAX; i++) free(w->levels[i].page);
@@ -352,13 +364,9 @@ static void walk_done(struct walk *w)
 static struct err check(const char *path, bool is_whole, lmdb_entry_fn *fn, void *arg)
 {
     uint8_t meta[META_BYTES] = { 0 };
-    struct walk *w = calloc(1, sizeof(*w));
+    struct walk *w = walk_new(path, fn, arg);
     if (!w) return no_memory();
 
-    w->path = path;
-    w->fd = -1;
-    w->fn = fn;
-    w->arg = arg;
     struct err e = sys_open(path, O_RDONLY, 0, &w->fd);
     if (!e.code) e = head_read(w, meta);
     if (!e.code && is_whole) e = walk_all(w, meta);
@@ -374,4 +382,66 @@ struct err lmdb_pages_check(const char *path, lmdb_entry_fn *fn, void *arg)
 struct err lmdb_pages_look(const char *path)
 {
     return check(path, false, NULL, NULL);
+}
+
+/* ---- what is left of a broken file ---- */
+
+static struct err scavenge_leaf(struct walk *w, const struct level *l)
+{
+    for (unsigned i = 0; i < l->count; i++) {
+        const uint8_t *node = node_of(l, i);
+        const size_t key_len = get_le16(node + 6);
+        const uint32_t bytes = node_value_bytes(node);
+        struct str value = str_of(node + NODE + key_len, bytes);
+
+        if (!key_len || key_len > KEY_MAX) continue;
+        if (get_le16(node + 4) & NODE_BIG) {
+            memset(w->seen, 0, w->pages / 8 + 1); /* pages of the past are used by several */
+            const struct err e = big_value(w, get_le64(value.data), bytes, &value);
+            if (e.code == ERR_CORRUPT) continue;
+            TRY(e);
+        }
+        TRY(w->fn(w->arg, str_of(node + NODE, key_len), value));
+    }
+    return OK;
+}
+
+static struct err scavenge_page(struct walk *w, struct level *l, uint64_t number)
+{
+    TRY(sys_pread_all(w->fd, l->page, w->page_bytes, number * w->page_bytes));
+    const unsigned lower = get_le16(l->page + 12), upper = get_le16(l->page + 14);
+
+    l->number = number;
+    l->count = (lower - HEADER) / 2;
+    if (get_le16(l->page + 10) != KIND_LEAF || lower <= HEADER || lower % 2 || lower > upper
+        || upper > w->page_bytes)
+        return OK;
+    return check_nodes(w, l, lower, upper).code ? OK : scavenge_leaf(w, l);
+}
+
+static struct err scavenge(struct walk *w)
+{
+    struct level *l = &w->levels[0];
+    struct stat st;
+
+    w->page_bytes = PAGE_USUAL; /* its head may be what is broken */
+    TRY(sys_fstat(w->fd, &st));
+    w->pages = (uint64_t)st.st_size / w->page_bytes;
+    w->seen = calloc(1, w->pages / 8 + 1);
+    l->page = malloc(w->page_bytes);
+    if (!w->seen || !l->page) return no_memory();
+    l->is_leaf = true;
+    for (uint64_t number = 2; number < w->pages; number++) TRY(scavenge_page(w, l, number));
+    return OK;
+}
+
+struct err lmdb_pages_scavenge(const char *path, lmdb_entry_fn *fn, void *arg)
+{
+    struct walk *w = walk_new(path, fn, arg);
+    if (!w) return no_memory();
+
+    struct err e = sys_open(path, O_RDONLY, 0, &w->fd);
+    if (!e.code) e = scavenge(w);
+    walk_done(w);
+    return e;
 }

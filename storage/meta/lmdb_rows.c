@@ -505,3 +505,27 @@ struct err lmdb_rows_check(const char *path)
 {
     return lmdb_pages_check(path, entry_check, NULL);
 }
+
+struct scavenging {
+    lmdb_row_fn *fn;
+    void *arg;
+};
+
+static struct err entry_scavenge(void *arg, struct str physical, struct str stored)
+{
+    const struct scavenging *s = arg;
+    const uint8_t space = (uint8_t)physical.data[0];
+    const struct str key = str_from(physical, 1);
+
+    if (space < LMDB_SPACE_MIN || space > LMDB_SPACE_MAX || !key.len || key.len >= TAIL_MAX
+        || stored.len < CRC_BYTES)
+        return OK;
+    const struct str value = str_from(stored, CRC_BYTES);
+    return get_le32(stored.data) == value_crc(space, key, value) ? s->fn(s->arg, space, key, value) : OK;
+}
+
+struct err lmdb_rows_scavenge(const char *path, lmdb_row_fn *fn, void *arg)
+{
+    struct scavenging s = { fn, arg };
+    return lmdb_pages_scavenge(path, entry_scavenge, &s);
+}

@@ -1,4 +1,4 @@
-"""test_repair.py - a broken LMDB: the server says what is broken and what to do, and firn store repair gives exactly what was acknowledged, by all clients' eyes."""
+"""test_repair.py - a broken LMDB: the server says what is broken and what to do; firn store repair gives exactly what was acknowledged, by all clients' eyes; firn store salvage brings bodies back without it."""
 import hashlib
 import json
 import os
@@ -116,3 +116,31 @@ def test_without_a_copy_repair_says_so_and_changes_nothing(server):
     (server.data / "rows/rows/data.mdb").write_bytes(whole)
     server.start()
     assert seen(server) == before
+
+
+def test_bodies_are_salvaged_without_lmdb_and_copy(server, tmp_path):
+    for turn in range(1, 5):
+        write(server, turn)
+    odd = {"ü/ \\ ..", "a", "a/b"}
+    for key in odd:
+        server.boto().put_object(Bucket="bucket", Key=key, Body=key.encode() * 20_000, ContentType="text/odd", Metadata={"was": "here"})
+    objects, _ = seen(server)
+    server.stop(signal.SIGKILL)
+    (server.data / "rows/rows.copy").unlink(missing_ok=True)
+    break_lmdb(server, 0)
+
+    dry = store("salvage", "--data", server.data, "--dry-run", "--json")
+    new = tmp_path / "new"
+    new.mkdir()
+    done = store("salvage", "--data", server.data, "--to", new / "data")
+    assert done.returncode == 0 and "0 damaged" in done.stdout, done.stdout + done.stderr
+    assert json.loads(dry.stdout)["objects"] == len(objects), dry.stdout + dry.stderr
+    salvaged = Server(new, environment=EMBEDDED).start()
+    s3 = salvaged.boto()
+    for (bucket, key), (digest, _, metadata) in objects.items():
+        answer = s3.get_object(Bucket=bucket, Key=key)
+        assert hashlib.sha256(answer["Body"].read()).hexdigest() == digest and answer["Metadata"] == metadata, key
+    assert s3.get_object(Bucket="bucket", Key="a/b")["ContentType"] == "text/odd"
+    assert salvaged.stop() == 0
+    assert "not empty" in store("salvage", "--data", server.data, "--to", new / "data").stderr
+    assert store("check", "--data", new / "data", "--bodies").returncode == 0

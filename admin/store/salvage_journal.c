@@ -1,0 +1,182 @@
+/*
+ * salvage_journal.c - names, out of whatever still has some.
+ *
+ * Rows of LMDB's pages come first, where the newer of two versions is the one that was written later by its own account; then the journal, whose order is known.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "admin/store/salvage_state.h"
+#include "storage/base/encode.h"
+#include "storage/base/sysio.h"
+#include "storage/meta/lmdb_rows.h"
+#include "storage/meta/record.h"
+#include "storage/meta/rows_copy.h"
+#include "storage/meta/segment.h"
+#include "storage/object/object.h"
+
+#define SEGMENT_BYTES_MAX (GIB + MIB)
+
+static bool is_wanted(uint8_t space)
+{
+    return space == SPACE_OBJECTS || space == SPACE_BUCKETS;
+}
+
+/* ---- a segment ---- */
+
+static struct err apply(struct str records, struct memtable *names)
+{
+    struct record_reader reader = record_reader_of(records);
+    struct entry e;
+
+    while (record_reader_next(&reader, &e)) {
+        if (!is_wanted(e.space)) continue;
+        if (e.type == ENTRY_PUT) TRY(memtable_put(names, e.space, e.key, e.value));
+        if (e.type == ENTRY_DEL) TRY(memtable_del(names, e.space, e.key));
+    }
+    return OK;
+}
+
+/* Without it nothing in a segment can be told from what a client wrote there. Of a segment whose header is damaged it is that of the first batch. */
+static bool salt_find(struct str bytes, uint32_t id, uint64_t *ret)
+{
+    const uint8_t *p = (const uint8_t *)bytes.data;
+    struct segment_header h;
+
+    if (bytes.len < JOURNAL_BLOCK + BATCH_HEADER_BYTES) return false;
+    if (segment_header_decode(p, &h) && h.id == id) *ret = h.salt;
+    else if (batch_header_looks_real(p + JOURNAL_BLOCK, id)) *ret = get_le64(p + JOURNAL_BLOCK + 8);
+    else return false;
+    return true;
+}
+
+static bool batch_at(struct str bytes, uint64_t at, uint64_t salt, uint32_t id, struct batch_header *ret)
+{
+    const uint8_t *p = (const uint8_t *)bytes.data + at;
+
+    return batch_header_decode(p, salt, id, ret) && ret->bytes <= bytes.len - at - BATCH_HEADER_BYTES
+        && batch_crc(salt, p + BATCH_HEADER_BYTES, ret->bytes) == ret->crc32c;
+}
+
+struct err salvage_segment(struct str bytes, uint32_t id, struct memtable *names, struct salvage_result *r)
+{
+    struct batch_header h;
+    uint64_t salt;
+    bool is_gap = false;
+
+    r->segments++;
+    if (!salt_find(bytes, id, &salt)) {
+        r->gaps += bytes.len > JOURNAL_BLOCK;
+        return OK;
+    }
+    for (uint64_t at = JOURNAL_BLOCK; at + BATCH_HEADER_BYTES <= bytes.len;) {
+        if (!batch_at(bytes, at, salt, id, &h)) {
+            is_gap = true; /* or the end */
+            at += JOURNAL_BLOCK;
+            continue;
+        }
+        r->gaps += is_gap;
+        is_gap = false;
+        r->batches++;
+        TRY(apply(str_slice(bytes, at + BATCH_HEADER_BYTES, at + BATCH_HEADER_BYTES + h.bytes), names));
+        at += batch_span(h.bytes);
+    }
+    return OK;
+}
+
+/* ---- all of them ---- */
+
+struct ids {
+    uint32_t *items;
+    size_t count, size;
+};
+
+static struct err add_id(void *arg, const char *name)
+{
+    struct ids *ids = arg;
+    uint8_t bytes[4];
+
+    if (strlen(name) != 12 || !str_ends(str_from_z(name), STR(".seg"))
+        || !hex_from(str_of(name, 8), bytes, 4))
+        return OK;
+    if (ids->count == ids->size) {
+        const size_t size = ids->size ? 2 * ids->size : 64;
+        uint32_t *more = realloc(ids->items, size * sizeof(*more));
+        if (!more) return no_memory();
+        ids->items = more;
+        ids->size = size;
+    }
+    ids->items[ids->count++] = get_be32(bytes);
+    return OK;
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+    const uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+static struct err segment_file(const char *rows_dir, uint32_t id, struct memtable *names,
+                               struct salvage_result *r)
+{
+    char path[SEGMENT_PATH_MAX];
+    char *bytes;
+    size_t len;
+
+    (void)snprintf(path, sizeof(path), "%s/journal/%08x.seg", rows_dir, id);
+    TRY(sys_read_file(path, SEGMENT_BYTES_MAX, &bytes, &len));
+    const struct err e = salvage_segment(str_of(bytes, len), id, names, r);
+    free(bytes);
+    return e;
+}
+
+static struct err journal(const char *rows_dir, struct memtable *names, struct salvage_result *r)
+{
+    char path[SEGMENT_PATH_MAX];
+    struct ids ids = { NULL, 0, 0 };
+
+    (void)snprintf(path, sizeof(path), "%s/journal", rows_dir);
+    struct err e = sys_list_dir(path, add_id, &ids);
+    if (e.code == ERR_NOT_FOUND) e = OK;
+    if (ids.count) qsort(ids.items, ids.count, sizeof(ids.items[0]), compare_ids);
+    for (size_t i = 0; i < ids.count && !e.code; i++) e = segment_file(rows_dir, ids.items[i], names, r);
+    free(ids.items);
+    return e;
+}
+
+/* ---- LMDB's pages ---- */
+
+static int64_t mtime_of(struct str row)
+{
+    struct object_info info;
+    return object_decode(row, NULL, &info).code ? -1 : info.mtime_ms;
+}
+
+static struct err add_row(void *arg, uint8_t space, struct str key, struct str value)
+{
+    struct memtable *names = arg;
+    struct memtable_row known;
+
+    if (!is_wanted(space)) return OK;
+    if (space == SPACE_OBJECTS && memtable_find(memtable_working(names), space, key, &known)
+        && mtime_of(known.value) >= mtime_of(value))
+        return OK;
+    return memtable_put(names, space, key, value);
+}
+
+static struct err pages(const char *rows_dir, const char *name, struct memtable *names)
+{
+    char path[SEGMENT_PATH_MAX];
+
+    (void)snprintf(path, sizeof(path), "%s/%s", rows_dir, name);
+    const struct err e = lmdb_rows_scavenge(path, add_row, names);
+    return e.code == ERR_NOT_FOUND ? OK : e;
+}
+
+struct err salvage_names(const char *rows_dir, struct memtable *names, struct salvage_result *r)
+{
+    TRY(pages(rows_dir, "rows/data.mdb", names));
+    TRY(pages(rows_dir, ROWS_COPY_NAME, names));
+    return journal(rows_dir, names, r);
+}
