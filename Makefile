@@ -123,8 +123,8 @@ clients: all ## run Spark against the server (installs it first: 600 MB)
 image-test: ## run the image's very steps in chroots (needs root and debootstrap)
 	python3 tests/deploy/image.py
 
-bench: all ## measure, side by side with peers where they are there
-	sh tests/bench/run.sh
+bench: all ## measure, side by side with servers that are named (PEERS="NAME=..."; PAGE=docs/BENCHMARKS.md writes the page)
+	@sh tests/bench/run.sh $(PEERS)
 
 run: all ## start the server (ARGS="...")
 	$(OUT)/firn $(ARGS)

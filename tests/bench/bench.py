@@ -1,21 +1,21 @@
-"""bench.py - see run.sh. The phases, the ceilings, and the table that is printed."""
+"""bench.py - see run.sh. The phases, the ceilings, and the whole."""
 import os
 import platform
-import re
 import shutil
 import signal
-import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 
+import bench_keys
 from bench_large import receive, seconds_of, send
+from bench_load import SECONDS, Load, measure, progress
+from bench_report import note, page, record, table
 from bench_server import BUCKET, Firn, Server, anonymous_mib, cpu_seconds, free_port
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-SECONDS = float(os.environ.get("SECONDS_EACH", "3"))
+PAGE = os.environ.get("PAGE")
+STORE = os.environ.get("STORE")
 REPEAT = int(os.environ.get("REPEAT", "1"))
 OBJECTS = int(os.environ.get("OBJECTS", "100000"))
 KIB, MIB = 1024, 1024 * 1024
@@ -23,68 +23,6 @@ SMALL, LARGE = 4 * KIB, 64 * MIB
 LARGE_COUNT = 16  # bodies: 1 GiB, as dd writes
 TABLES = 64  # commits go over so many: as good as never two at once on one table
 KEYS = 2000  # that are read and listed
-
-
-class Load:
-    """One run of wrk: requests per second, 99th percentile in ms, CPU seconds and memory of the server meanwhile."""
-
-    def __init__(self, url, targets, connections, method="GET", size=0, token=None, commit=False, count=0, pids=(), seconds=SECONDS):
-        environment = dict(os.environ, METHOD=method, SIZE=str(size), COUNT=str(count))
-        if token:
-            environment["TOKEN"] = token
-        if commit:
-            environment["COMMIT"] = "1"
-        with tempfile.NamedTemporaryFile("w", dir=WORK) as urls:
-            urls.write("".join(t + "\n" for t in targets))
-            urls.flush()
-            environment["URLS"] = urls.name
-            command = ["wrk", "--latency", "--timeout", "60", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s",
-                       "-s", os.path.join(HERE, "load.lua"), url]
-            self.anonymous_mib, self.cpu = 0.0, None
-            before = cpu_seconds(pids)
-            wrk = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
-            watcher = threading.Thread(target=self.watch, args=(wrk, pids)) if pids else None
-            if watcher:
-                watcher.start()
-            text = wrk.communicate()[0]
-            if watcher:
-                watcher.join()
-                self.cpu = cpu_seconds(pids) - before
-        self.rate = float(re.search(r"Requests/sec:\s+([\d.]+)", text).group(1))
-        self.requests = int(re.search(r"(\d+) requests in", text).group(1))
-        self.p99_ms = in_ms(re.search(r"99%\s+([\d.]+)(\w+)", text))
-        failed = re.search(r"Non-2xx or 3xx responses: (\d+)", text)
-        self.failed = int(failed.group(1)) if failed else 0
-
-    def watch(self, wrk, pids):
-        while wrk.poll() is None:
-            self.anonymous_mib = max(self.anonymous_mib, anonymous_mib(pids))
-            time.sleep(0.05)
-
-
-def in_ms(match):
-    return float(match.group(1)) * {"us": 0.001, "ms": 1, "s": 1000, "m": 60000}[match.group(2)]
-
-
-# ---- results: row -> column -> figures of the rounds ----
-
-results, notes = {}, []
-
-
-def record(row, column, value):
-    results.setdefault(row, {}).setdefault(column, []).append(value)
-
-
-def note(row, text):
-    notes.append((row, text))
-
-
-def measure(row, server, load):
-    record(row, server.name, load.rate)
-    record(row + ": p99 ms", server.name, load.p99_ms)
-    if load.failed:
-        note(row, f"{server.name}: {load.failed} of {load.requests} requests failed")
-    print(f"  {row:<44} {server.name:<12} {load.rate:10.1f}", file=sys.stderr, flush=True)
 
 
 # ---- phases ----
@@ -111,13 +49,11 @@ def put_small(servers, _):
         row = f"PUT 4 KiB, {connections} connections, requests/s"
         for s in servers:
             targets = put_targets(s, 30000)
-            before = s.counters() if isinstance(s, Firn) else None
+            before = s.flushes()
             load = Load(s.url, targets, connections, "PUT", SMALL, pids=s.pids())
             measure(row, s, load)
-            if before:
-                after = s.counters()
-                syncs = sum(after[k] - before[k] for k in ("journal_syncs", "volume_syncs"))
-                record(f"PUT 4 KiB, {connections} connections: requests a flush", s.name, load.requests / max(syncs, 1))
+            if before is not None:
+                record(f"PUT 4 KiB, {connections} connections: requests a flush", s.name, load.requests / max(s.flushes() - before, 1))
             if load.cpu is not None and connections == 64:
                 record("PUT 4 KiB, 64 connections: CPU us a request", s.name, load.cpu / max(load.requests, 1) * 1e6)
         if connections == 1:
@@ -139,7 +75,7 @@ def large_one(row, server, work, targets):
     record(f"{row} 64 MiB, 4 connections, MiB/s", server.name, mib / seconds)
     if pids:
         record(f"{row} 64 MiB: CPU seconds a GiB", server.name, (cpu_seconds(pids) - before) * 1024 / mib)
-    print(f"  {row + ' 64 MiB, MiB/s':<44} {server.name:<12} {mib / seconds:10.1f}", file=sys.stderr, flush=True)
+    progress(f"{row} 64 MiB, MiB/s", server, mib / seconds)
 
 
 def large(servers, nginx):
@@ -271,51 +207,46 @@ def prepare(server):
     server.reads = [server.presign("GET", p) for p in paths]
 
 
-def print_table(servers):
-    others = [s.name for s in servers[1:]]
-    ceilings = [c for c in ("dd", "fdatasync loop", "nginx") if any(c in row for row in results.values())]
-    columns = ["firn", *others, *ceilings]
-    ratios = [c for c in columns if c != "firn"]
-    print("| | " + " | ".join(columns + [f"firn / {c}" for c in ratios]) + " |")
-    print("|---" * (1 + len(columns) + len(ratios)) + "|")
-    for row, found in results.items():
-        medians = {c: statistics.median(v) for c, v in found.items()}
-        cells = [f"{medians[c]:,.4g}" if c in medians and medians[c] < 1000 else f"{medians[c]:,.0f}" if c in medians else "" for c in columns]
-        for c in ratios:
-            has_both = "firn" in medians and medians.get(c)
-            cells.append(f"{medians['firn'] / medians[c]:.2f}" if has_both else "")
-        print(f"| {row} | " + " | ".join(cells) + " |")
-    for row, text in notes:
-        print(f"\n{row}: {text}.")
-
-
 def main():
     binary = os.environ.get("FIRN", "build/firn")
     directory = os.path.join(WORK, "firn")
     os.makedirs(directory)
-    ours = Firn(binary, directory)
+    ours = Firn(binary, directory, STORE)
     nginx = Nginx()
     try:
         ours.start()
-        servers = [ours]
-        for argument in sys.argv[1:]:
-            name, _, words = argument.partition("=")
-            servers.append(Server(name, *words.split(",")))
-        for s in servers:
+        servers = [ours, *(server_of(argument) for argument in sys.argv[1:])]
+        stores = [s for s in servers if s.url]
+        for s in stores:
             prepare(s)
         load_before = os.getloadavg()[0]
         for _ in range(REPEAT):
-            for phase in (get_small, put_small, list_keys, large, catalog):
-                phase(servers, nginx.url)
+            for phase in (get_small, put_small, list_keys, *bench_keys.PHASES, large):
+                phase(stores, nginx.url)
+            catalog(servers, nginx.url)
         record("RssAnon after all this, MiB", "firn", anonymous_mib(ours.pids()))
         ours.stop()
         starts(binary)
     finally:
         ours.stop()
         nginx.stop()
-    print(f"{os.cpu_count()} cores ({platform.machine()}), load generator on the same machine, {SECONDS:g} s a phase, median of {REPEAT}; "
-          f"load of the machine before: {load_before:.1f}.\n")
-    print_table(servers)
+    publish([s.name for s in servers[1:]], binary, load_before)
+
+
+def server_of(argument):
+    name, _, words = argument.partition("=")
+    return Server(name, *words.split(","))
+
+
+def publish(names, binary, load_before):
+    conditions = (f"{os.cpu_count()} cores ({platform.machine()}), load generator on the same machine, {SECONDS:g} s a phase, median of {REPEAT}; "
+                  f"load of the machine before: {load_before:.1f}{'; rows in PostgreSQL, but for the starts' if STORE else ''}")
+    print(conditions + ".\n")
+    print("\n".join(table(names)))
+    if PAGE:
+        variables = {key: os.environ[key] for key in ("SECONDS_EACH", "REPEAT", "OBJECTS", "LISTED") if key in os.environ}
+        with open(PAGE, "w") as f:
+            f.writelines(line + "\n" for line in page(conditions, names, binary, variables))
 
 
 if __name__ == "__main__":

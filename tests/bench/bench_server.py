@@ -103,9 +103,13 @@ class Server:
 
     # ---- the process ----
 
+    def flushes(self):
+        """Made so far for what was written; None where that is not told."""
+        return None
+
     def pids(self):
-        """Of those who listen on the S3 port of this machine; none: it is elsewhere, or not ours to see."""
-        address = urllib.parse.urlsplit(self.url)
+        """Of those who listen on the S3 port of this machine, or the catalog's where there is no S3; none: it is elsewhere, or not ours to see."""
+        address = urllib.parse.urlsplit(self.url or self.catalog)
         if address.hostname not in ("127.0.0.1", "localhost", "::1"):
             return []
         inodes = set()
@@ -150,8 +154,8 @@ def free_port():
 class Firn(Server):
     """Ours: started in a directory, with default settings but for free ports and the metrics that are counted here."""
 
-    def __init__(self, binary, directory):
-        self.binary, self.directory = os.path.abspath(binary), directory
+    def __init__(self, binary, directory, store=None):
+        self.binary, self.directory, self.store = os.path.abspath(binary), directory, store
         self.ports = free_port(), free_port()
         super().__init__("firn", f"http://127.0.0.1:{self.ports[0]}", "bench", "bench-secret-key",
                          f"http://127.0.0.1:{self.ports[1]}/api/catalog", "lakehouse")
@@ -160,6 +164,8 @@ class Firn(Server):
     def start(self):
         """Seconds until it is ready to serve."""
         environment = {"PATH": os.environ["PATH"], "FIRN_ROOT_USER": self.access, "FIRN_ROOT_PASSWORD": self.secret}
+        if self.store:
+            environment["FIRN_STORE"] = self.store
         command = [self.binary, "serve", "--data", os.path.join(self.directory, "data"), "--catalogs", "lakehouse", "--metrics", "on",
                    "--s3-address", f"127.0.0.1:{self.ports[0]}", "--catalog-address", f"127.0.0.1:{self.ports[1]}"]
         begin = time.monotonic()
@@ -191,3 +197,10 @@ class Firn(Server):
         text = self.ask(self.url, "GET", "/metrics")[1].decode()
         lines = (line.split() for line in text.splitlines() if not line.startswith("#"))
         return {name.removeprefix("firn_").removesuffix("_total"): float(value) for name, value in lines}
+
+    def flushes(self):
+        """With rows in PostgreSQL most are made there, and are not counted here."""
+        if self.store:
+            return None
+        counters = self.counters()
+        return counters["journal_syncs"] + counters["volume_syncs"]
