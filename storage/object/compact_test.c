@@ -272,7 +272,7 @@ static void sweep(unsigned kinds, int errno_value)
 {
     bool has_struck = true;
 
-    for (uint64_t n = 0; has_struck; n += 1 + n / 8) { /* far apart where one batch is as another */
+    for (uint64_t n = 0; has_struck; n += 1 + n / 4) { /* far apart where one batch is as another */
         struct fixture f;
         fixture_open(&f);
         put_all(&f);

@@ -42,8 +42,8 @@ static void field_begin(struct field *f, int kept)
     while (f->in_first < COUNT && world_extent(&f->w, f->body[f->in_first], 0).volume == f->first)
         f->in_first++;
     CHECK(f->in_first > kept && f->in_first < COUNT);
+    world_reclaim(&f->w); /* sealed while it is full: else it would be cut behind what is left */
     for (int i = kept; i < f->in_first; i++) world_delete(&f->w, f->body[i]);
-    world_reclaim(&f->w);
     world_settle(&f->w);
     f->compact = compactor(&f->w);
 }

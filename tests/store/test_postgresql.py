@@ -129,7 +129,7 @@ def test_tls_is_used_and_verified(firn, pg, tmp_path):
     other = firn({"FIRN_STORE": at + str(tmp_path / "wrong/server.crt"), "FIRN_STORE_SCHEMA": "other"})
     launch(other)
     wait_for(lambda: "certificate verify failed" in other.log.read_text(), what="the certificate to be refused")
-    assert status(other.catalog_at + "/q/health/ready") == 503
+    wait_for(lambda: status(other.catalog_at + "/q/health/ready") == 503, what="the server to say that it is not ready")
 
 
 def test_of_two_hosts_the_one_that_is_there_is_taken(firn, pg):
