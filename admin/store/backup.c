@@ -23,6 +23,7 @@
 #include "storage/base/sysio.h"
 #include "storage/base/thread.h"
 #include "storage/meta/copy.h"
+#include "storage/meta/segment.h"
 #include "storage/volume/volume.h"
 #include "storage/volume/volume_rows.h"
 
@@ -109,8 +110,7 @@ static struct err sweep(struct backup *b)
     char path[PATH_MAX];
 
     path_to(b, "new/data.mdb", path);
-    const struct err e = sys_unlink(path);
-    if (e.code && e.code != ERR_NOT_FOUND) return e;
+    TRY(sys_unlink_if_there(path));
     path_to(b, BACKUP_FILES, path);
     return sys_list_dir(path, sweep_one, b);
 }
@@ -229,13 +229,9 @@ static struct err back_up_rows(struct backup *b)
 static struct err back_up_segment(void *arg, const char *name)
 {
     struct backup *b = arg;
-    const struct str text = str_from_z(name);
-    uint8_t bytes[4];
+    uint32_t id;
 
-    if (text.len != 12 || !str_ends(text, STR(".seg"))
-        || !hex_from(str_slice(text, 0, 8), bytes, sizeof(bytes)))
-        return OK;
-    const uint32_t id = get_be32(bytes);
+    if (!segment_id_from(name, &id)) return OK;
     if (id > b->rows.segment_id) return OK;
     if (meta_segment_is_dead(b->options->store->meta, id)) return OK; /* kept for the store's own copy only */
     return back_up(b, name, id == b->rows.segment_id ? b->rows.offset : UINT64_MAX);

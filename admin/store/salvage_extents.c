@@ -9,7 +9,7 @@
 #include "storage/base/digest.h"
 #include "storage/base/encode.h"
 #include "storage/base/sysio.h"
-#include "storage/meta/segment.h"
+#include "storage/volume/volume.h"
 
 #define LOOK_BYTES (1 * MIB)
 
@@ -60,24 +60,18 @@ static struct err look_through(struct finding *f, int fd, uint64_t volume, uint8
     return OK;
 }
 
-static void volume_path(const struct salvage_extents *e, uint64_t volume, char out[SEGMENT_PATH_MAX])
-{
-    (void)snprintf(out, SEGMENT_PATH_MAX, "%s/%010llu.vol", e->dir, (unsigned long long)volume);
-}
-
 static struct err find_in(void *arg, const char *name)
 {
     struct finding *f = arg;
-    const struct str text = str_from_z(name);
-    char path[SEGMENT_PATH_MAX];
+    char path[PATH_MAX];
     uint64_t volume;
     int fd = -1;
 
-    if (!str_ends(text, STR(".vol")) || !str_to_u64(str_slice(text, 0, text.len - 4), &volume)) return OK;
+    if (!volume_id_from(name, &volume)) return OK;
     uint8_t *bytes = malloc(LOOK_BYTES);
     if (!bytes) return no_memory();
     f->r->volumes++;
-    volume_path(f->extents, volume, path);
+    volume_path(f->extents->dir, volume, path);
     struct err e = sys_open(path, O_RDONLY, 0, &fd);
     if (!e.code) e = look_through(f, fd, volume, bytes);
     sys_close(fd);
@@ -97,7 +91,7 @@ static int compare(const void *a, const void *b)
 
 static void store_id_read(struct finding *f)
 {
-    char path[SEGMENT_PATH_MAX];
+    char path[PATH_MAX];
     char *text;
     size_t len;
 
@@ -178,13 +172,13 @@ static struct err extent_read(const struct salvage_extents *e, const struct reco
                               void *arg)
 {
     const size_t trailer = record_trailer_bytes(r->data_len), table = 4 * (size_t)record_blocks(r->data_len);
-    char path[SEGMENT_PATH_MAX];
+    char path[PATH_MAX];
     int fd = -1;
     uint8_t *memory = malloc(trailer + table + LIMIT_BLOCK);
     if (!memory) return no_memory();
     uint32_t *crcs = (uint32_t *)(void *)memory;
 
-    volume_path(e, r->volume, path);
+    volume_path(e->dir, r->volume, path);
     struct err err = sys_open(path, O_RDONLY, 0, &fd);
     if (!err.code)
         err = sys_pread_all(fd, memory + table + LIMIT_BLOCK, trailer,

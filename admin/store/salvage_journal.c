@@ -95,11 +95,9 @@ struct ids {
 static struct err add_id(void *arg, const char *name)
 {
     struct ids *ids = arg;
-    uint8_t bytes[4];
+    uint32_t id;
 
-    if (strlen(name) != 12 || !str_ends(str_from_z(name), STR(".seg"))
-        || !hex_from(str_of(name, 8), bytes, 4))
-        return OK;
+    if (!segment_id_from(name, &id)) return OK;
     if (ids->count == ids->size) {
         const size_t size = ids->size ? 2 * ids->size : 64;
         uint32_t *more = realloc(ids->items, size * sizeof(*more));
@@ -107,7 +105,7 @@ static struct err add_id(void *arg, const char *name)
         ids->items = more;
         ids->size = size;
     }
-    ids->items[ids->count++] = get_be32(bytes);
+    ids->items[ids->count++] = id;
     return OK;
 }
 

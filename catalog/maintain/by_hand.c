@@ -259,7 +259,7 @@ static struct err put_endpoint(const struct maintain *m, const struct walked *t,
 {
     bool rests = false;
 
-    TRY(maintain_rests(m->options.store, t->uuid, &rests));
+    TRY(refs_rest(m->options.store, t->uuid, &rests));
     set(row, "external", json_true());
     set(row, "endpoint-rests", json_boolean(rests));
     return OK;

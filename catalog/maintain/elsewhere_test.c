@@ -4,82 +4,13 @@
 #include "catalog/commit/warehouse.h"
 #include "catalog/maintain/deletion.h"
 #include "catalog/maintain/orphans.h"
-#include "catalog/refs/lake_test.h"
+#include "catalog/maintain/sweep_test.h"
 #include "catalog/refs/refs.h"
 #include "storage/base/clock.h"
 #include "storage/base/thread.h"
 #include "tests/unit/test.h"
 
 #define DAY_MS (24LL * 3600 * 1000)
-
-static struct str uuid_of(const struct lake *l)
-{
-    return str_from_z(l->uuid);
-}
-
-/* A list, a manifest and two files that only the first of two snapshots needs. */
-static void two_snapshots(struct lake *l)
-{
-    lake_manifest(l, "m1", "a b");
-    lake_manifest(l, "m2", "c");
-    lake_list(l, "l1", "m1 m2");
-    lake_list(l, "l2", "m2");
-    CHECK_OK(lake_snapshot(l, 1, "l1"));
-    CHECK_OK(lake_snapshot(l, 2, "l2"));
-    CHECK_OK(refs_work_in(&l->store, uuid_of(l), NULL));
-}
-
-static void expire_first(struct lake *l)
-{
-    CHECK_OK(lake_expire(l, 1));
-    CHECK_OK(refs_work_in(&l->store, uuid_of(l), NULL));
-}
-
-static uint64_t sweep(struct lake *l, int64_t grace_ms)
-{
-    const struct deletion_rule rule = { .grace_ms = grace_ms, .files_max = 1000 };
-    struct deletion_cursor cursor = { .len = 0 };
-    struct deletion_result result = { .is_end = false };
-    uint64_t files = 0;
-
-    while (!result.is_end) {
-        CHECK_OK(deletion_step(&l->store, STR_NONE, &rule, &cursor, &result));
-        files += result.files;
-    }
-    return files;
-}
-
-static void check_there(struct lake *l, const char *places, bool want)
-{
-    struct str place;
-
-    for (struct str_split it = str_split_on(str_from_z(places), ' '); str_split_next(&it, &place);) {
-        const char *z = arena_z(l->arena, place);
-        if (lake_has(l, z) != want)
-            test_fail(__FILE__, __LINE__, "%s: wanted %s", z, want ? "there" : "gone");
-    }
-}
-
-static struct ref_table table_of(struct lake *l)
-{
-    CLEANUP(view_closep) struct rows *view = NULL;
-    struct ref_table t;
-
-    CHECK_OK(view_open(l->store.meta, &view));
-    CHECK_OK(ref_table_get(view, uuid_of(l), &t));
-    return t;
-}
-
-static bool is_whole(struct lake *l)
-{
-    CLEANUP(view_closep) struct rows *view = NULL;
-    const char *why;
-    bool whole = false;
-
-    CHECK_OK(view_open(l->store.meta, &view));
-    CHECK_OK(ref_table_is_whole(view, uuid_of(l), &whole, &why));
-    return whole;
-}
 
 /* All endpoints may be asked again: as if the time of the rest had passed. */
 static void end_rest(struct lake *l)
@@ -95,21 +26,21 @@ TEST(files_elsewhere_go_when_their_grace_is_over)
 
     lake_open_far(&l);
     two_snapshots(&l);
-    CHECK(is_whole(&l));
-    const struct ref_table live = table_of(&l);
+    CHECK(lake_is_whole(&l));
+    const struct ref_table live = lake_table(&l);
     CHECK_U64(live.live_files[REF_DATA], 3);
     CHECK_U64(live.live_files[REF_LIST], 2);
     CHECK(live.live_bytes[REF_LIST] > 100); /* known since they were read */
     expire_first(&l);
-    CHECK_U64(table_of(&l).queued_files, 4);
+    CHECK_U64(lake_table(&l).queued_files, 4);
     CHECK_U64(sweep(&l, DAY_MS), 0);
     check_there(&l, "l1 l2 m1 m2 a b c", true);
     clock_set_offset_ms(DAY_MS + 1000);
     CHECK_U64(sweep(&l, DAY_MS), 4);
     check_there(&l, "l1 m1 a b", false);
     check_there(&l, "l2 m2 c", true);
-    CHECK_U64(table_of(&l).queued_files, 0);
-    CHECK_U64(table_of(&l).queued_bytes, 0);
+    CHECK_U64(lake_table(&l).queued_files, 0);
+    CHECK_U64(lake_table(&l).queued_bytes, 0);
     lake_close(&l);
 }
 
@@ -123,17 +54,17 @@ TEST(an_endpoint_that_is_away_leaves_a_table_incomplete_and_says_why)
     CHECK_OK(lake_snapshot(&l, 1, "l1"));
     l.far->fail_status = 503;
     l.far->fail_next = 1000;
-    CHECK_ERR(refs_work_in(&l.store, uuid_of(&l), NULL), ERR_UNAVAILABLE);
-    CHECK(!is_whole(&l));
-    CHECK(str_contains(str_from_z(table_of(&l).why), str_from_z(l.far->url)));
+    CHECK_ERR(refs_work_in(&l.store, lake_uuid(&l), NULL), ERR_UNAVAILABLE);
+    CHECK(!lake_is_whole(&l));
+    CHECK(str_contains(str_from_z(lake_table(&l).why), str_from_z(l.far->url)));
     l.far->fail_next = 0;
     const int requests = l.far->requests;
-    CHECK_ERR(refs_work_in(&l.store, uuid_of(&l), NULL), ERR_UNAVAILABLE); /* it rests */
+    CHECK_ERR(refs_work_in(&l.store, lake_uuid(&l), NULL), ERR_UNAVAILABLE); /* it rests */
     CHECK_U64(l.far->requests, requests);
     end_rest(&l);
-    CHECK_OK(refs_work_in(&l.store, uuid_of(&l), NULL));
-    CHECK(is_whole(&l));
-    CHECK_U64(table_of(&l).why[0], 0);
+    CHECK_OK(refs_work_in(&l.store, lake_uuid(&l), NULL));
+    CHECK(lake_is_whole(&l));
+    CHECK_U64(lake_table(&l).why[0], 0);
     lake_close(&l);
 }
 
@@ -148,7 +79,7 @@ TEST(what_an_endpoint_refuses_waits_in_the_queue)
     l.far->fail_code = "AccessDenied";
     l.far->fail_next = 1000;
     CHECK_U64(sweep(&l, 0), 0);
-    CHECK_U64(table_of(&l).queued_files, 4);
+    CHECK_U64(lake_table(&l).queued_files, 4);
     const int requests = l.far->requests;
     CHECK_U64(sweep(&l, 0), 0); /* it rests */
     CHECK_U64(l.far->requests, requests);
@@ -178,7 +109,7 @@ TEST(a_deletion_whose_answer_is_lost_is_decided_again)
         end_rest(&l);
     }
     (void)sweep(&l, 0);
-    CHECK_U64(table_of(&l).queued_files, 0);
+    CHECK_U64(lake_table(&l).queued_files, 0);
     check_there(&l, "l1 m1 a b", false);
     check_there(&l, "l2 m2 c", true);
     lake_close(&l);
@@ -195,7 +126,7 @@ TEST(a_file_that_was_written_again_stays)
     lake_put(&l, "a", STR("somebody's anew"));
     CHECK_U64(sweep(&l, 0), 3);
     check_there(&l, "a", true);
-    CHECK_U64(table_of(&l).queued_files, 0);
+    CHECK_U64(lake_table(&l).queued_files, 0);
     lake_close(&l);
 }
 
@@ -216,7 +147,7 @@ static void revive(void *arg)
     r->is_done = true;
     CHECK_OK(table_register(&r->lake->store, STR("lake"), &t, r->location, true, &lake_actor, r->lake->arena,
                             &after));
-    CHECK_OK(refs_work_in(&r->lake->store, uuid_of(r->lake), NULL));
+    CHECK_OK(refs_work_in(&r->lake->store, lake_uuid(r->lake), NULL));
 }
 
 TEST(a_file_that_is_named_again_before_it_was_deleted_stays)
@@ -237,7 +168,7 @@ TEST(a_file_that_is_named_again_before_it_was_deleted_stays)
     l.far->on_head = NULL;
     CHECK_U64(sweep(&l, 0), 0);
     check_there(&l, "l1 l2 m1 m2 a b c", true);
-    CHECK(is_whole(&l));
+    CHECK(lake_is_whole(&l));
     lake_close(&l);
 }
 
@@ -250,7 +181,7 @@ TEST(nothing_elsewhere_goes_while_a_commit_is_not_worked_in)
     expire_first(&l);
     CHECK_OK(lake_property(&l, "p", "1"));
     CHECK_U64(sweep(&l, 0), 0);
-    CHECK_OK(refs_work_in(&l.store, uuid_of(&l), NULL));
+    CHECK_OK(refs_work_in(&l.store, lake_uuid(&l), NULL));
     CHECK_U64(sweep(&l, 0), 4);
     lake_close(&l);
 }
@@ -260,7 +191,7 @@ static struct orphan_scan scan_all(struct lake *l, bool removes)
     const struct orphan_rule rule = { .older_than_ms = -1, .removes = removes };
     struct orphan_scan scan;
 
-    orphan_scan_init(&scan, uuid_of(l), false);
+    orphan_scan_init(&scan, lake_uuid(l), false);
     while (!scan.is_end) CHECK_OK(orphan_scan_step(&l->store, &scan, &rule));
     orphan_scan_done(&scan);
     return scan;

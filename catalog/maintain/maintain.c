@@ -227,30 +227,11 @@ static struct err scan_orphans(struct maintain *m)
     return e;
 }
 
-/* Does the endpoint where this table's files are rest, after a failure? */
-struct err maintain_rests(struct store *s, struct str uuid, bool *ret)
-{
-    CLEANUP(arena_freep) struct arena *arena = arena_new(LIMIT_REST_ARENA);
-    CLEANUP(view_closep) struct rows *view = NULL;
-    struct warehouse home;
-    struct table_row row;
-
-    *ret = false;
-    if (!arena) return no_memory();
-    TRY(view_open(s->meta, &view));
-    const struct err e = ref_row_of(view, uuid, arena, &row);
-    if (e.code == ERR_NOT_FOUND) return OK;
-    TRY(e);
-    TRY(warehouse_for_upkeep(s, view, &row, arena, &home));
-    *ret = row.places.count && warehouse_rests(&home, row.places.keys[0]);
-    return OK;
-}
-
 static struct err visit_table(struct maintain *m, const struct walked *table, struct arena *arena)
 {
     bool removes = false, rests = false;
 
-    if (table->is_external) TRY(maintain_rests(m->options.store, table->uuid, &rests));
+    if (table->is_external) TRY(refs_rest(m->options.store, table->uuid, &rests));
     if (rests) return OK; /* in the next round */
     TRY(read_again(m, table->uuid));
     TRY(expire_some(m, table, arena));

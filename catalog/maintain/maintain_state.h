@@ -34,9 +34,6 @@ struct maintain {
     struct rate rate; /* of deletions */
 };
 
-/* Does the endpoint where this table's files are rest, after a failure (remote.h)? */
-struct err maintain_rests(struct store *s, struct str uuid, bool *ret);
-
 /* {"data": {"files": 3, "bytes": 30}, ...} */
 json_t *maintain_by_kind(const uint64_t files[REF_KIND_COUNT], const uint64_t bytes[REF_KIND_COUNT]);
 

@@ -7,7 +7,7 @@
 
 #include "catalog/maintain/deletion.h"
 #include "catalog/maintain/orphans.h"
-#include "catalog/refs/lake_test.h"
+#include "catalog/maintain/sweep_test.h"
 #include "catalog/refs/refs.h"
 #include "storage/base/clock.h"
 #include "storage/base/limits.h"
@@ -17,55 +17,6 @@
 
 #define HOUR_MS (3600LL * 1000)
 #define DAY_MS (24 * HOUR_MS)
-
-static struct str uuid_of(const struct lake *l)
-{
-    return str_from_z(l->uuid);
-}
-
-/* A list, a manifest and two files that only the first of two snapshots needs; the second shares a manifest with it. */
-static void two_snapshots(struct lake *l)
-{
-    lake_manifest(l, "m1", "a b");
-    lake_manifest(l, "m2", "c");
-    lake_list(l, "l1", "m1 m2");
-    lake_list(l, "l2", "m2");
-    CHECK_OK(lake_snapshot(l, 1, "l1"));
-    CHECK_OK(lake_snapshot(l, 2, "l2"));
-    CHECK_OK(refs_work_in(&l->store, uuid_of(l), NULL));
-}
-
-static void expire_first(struct lake *l)
-{
-    CHECK_OK(lake_expire(l, 1));
-    CHECK_OK(refs_work_in(&l->store, uuid_of(l), NULL));
-}
-
-/* A whole sweep; how many files went. */
-static uint64_t sweep(struct lake *l, int64_t grace_ms)
-{
-    const struct deletion_rule rule = { .grace_ms = grace_ms, .files_max = 1000 };
-    struct deletion_cursor cursor = { .len = 0 };
-    struct deletion_result result = { .is_end = false };
-    uint64_t files = 0;
-
-    while (!result.is_end) {
-        CHECK_OK(deletion_step(&l->store, STR_NONE, &rule, &cursor, &result));
-        files += result.files;
-    }
-    return files;
-}
-
-static void check_there(struct lake *l, const char *places, bool want)
-{
-    struct str place;
-
-    for (struct str_split it = str_split_on(str_from_z(places), ' '); str_split_next(&it, &place);) {
-        const char *z = arena_z(l->arena, place);
-        if (lake_has(l, z) != want)
-            test_fail(__FILE__, __LINE__, "%s: wanted %s", z, want ? "there" : "gone");
-    }
-}
 
 TEST(files_go_when_their_grace_is_over_and_not_before)
 {
@@ -110,10 +61,10 @@ TEST(gc_enabled_false_keeps_what_is_queued)
     expire_first(&l);
     CHECK_OK(lake_property(&l, "gc.enabled", "false"));
     CHECK_U64(sweep(&l, 0), 0); /* not worked in yet: D1 */
-    CHECK_OK(refs_work_in(&l.store, uuid_of(&l), NULL));
+    CHECK_OK(refs_work_in(&l.store, lake_uuid(&l), NULL));
     CHECK_U64(sweep(&l, 0), 0);
     CHECK_OK(lake_property(&l, "gc.enabled", "true"));
-    CHECK_OK(refs_work_in(&l.store, uuid_of(&l), NULL));
+    CHECK_OK(refs_work_in(&l.store, lake_uuid(&l), NULL));
     CHECK_U64(sweep(&l, 0), 4);
     lake_close(&l);
 }
@@ -132,7 +83,7 @@ TEST(nothing_goes_while_a_commit_is_not_worked_in)
     CHECK_OK(table_register(&l.store, STR("lake"), &t, before.metadata_location, true, &lake_actor, l.arena,
                             &after));
     CHECK_U64(sweep(&l, 0), 0);
-    CHECK_OK(refs_work_in(&l.store, uuid_of(&l), NULL));
+    CHECK_OK(refs_work_in(&l.store, lake_uuid(&l), NULL));
     CHECK_U64(sweep(&l, 0), 0);
     check_there(&l, "l1 l2 m1 m2 a b c", true);
     lake_close(&l);
@@ -220,7 +171,7 @@ TEST(metadata_files_go_without_grace_when_the_table_asks_for_it)
     CHECK_OK(lake_property(&l, "write.metadata.delete-after-commit.enabled", "true"));
     two_snapshots(&l);
     expire_first(&l);
-    CHECK_OK(deletion_step(&l.store, uuid_of(&l), &rule, &cursor, &result));
+    CHECK_OK(deletion_step(&l.store, lake_uuid(&l), &rule, &cursor, &result));
     CHECK_U64(result.files, 4); /* of six, the newest and the one before it stay */
     check_there(&l, "l1 m1 a b", true);
     lake_close(&l);
@@ -251,7 +202,7 @@ static struct orphan_scan scan_all(struct lake *l, const struct orphan_rule *rul
 {
     struct orphan_scan scan;
 
-    orphan_scan_init(&scan, uuid_of(l), true);
+    orphan_scan_init(&scan, lake_uuid(l), true);
     while (!scan.is_end) CHECK_OK(orphan_scan_step(&l->store, &scan, rule));
     return scan;
 }
@@ -302,12 +253,12 @@ TEST(no_orphan_goes_while_the_table_is_not_whole_and_none_whose_grace_is_running
     struct orphan_scan scan = scan_all(&l, &remove);
     CHECK(scan.removed_files == 0 && scan.forbidden); /* not worked in */
     orphan_scan_done(&scan);
-    CHECK_OK(refs_work_in(&l.store, uuid_of(&l), NULL));
+    CHECK_OK(refs_work_in(&l.store, lake_uuid(&l), NULL));
     scan = scan_all(&l, &remove);
     CHECK(scan.removed_files == 0 && scan.forbidden); /* not readable */
     orphan_scan_done(&scan);
     lake_manifest(&l, "m3", "d");
-    CHECK_OK(refs_work_in(&l.store, uuid_of(&l), NULL));
+    CHECK_OK(refs_work_in(&l.store, lake_uuid(&l), NULL));
     scan = scan_all(&l, &remove);
     CHECK(scan.removed_files == 1 && !scan.forbidden);
     orphan_scan_done(&scan);

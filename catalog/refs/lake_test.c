@@ -118,6 +118,32 @@ struct table_ident lake_ident(void)
     return t;
 }
 
+struct str lake_uuid(const struct lake *l)
+{
+    return str_from_z(l->uuid);
+}
+
+struct ref_table lake_table(struct lake *l)
+{
+    CLEANUP(view_closep) struct rows *view = NULL;
+    struct ref_table t = { 0 };
+
+    CHECK_OK(view_open(l->store.meta, &view));
+    CHECK_OK(ref_table_get(view, lake_uuid(l), &t));
+    return t;
+}
+
+bool lake_is_whole(struct lake *l)
+{
+    CLEANUP(view_closep) struct rows *view = NULL;
+    const char *why;
+    bool whole = false;
+
+    CHECK_OK(view_open(l->store.meta, &view));
+    CHECK_OK(ref_table_is_whole(view, lake_uuid(l), &whole, &why));
+    return whole;
+}
+
 /* ---- files ---- */
 
 static struct str key_of(struct lake *l, const char *place)

@@ -7,6 +7,7 @@
 #define CATALOG_REFS_LAKE_TEST_H
 
 #include "catalog/commit/catalog.h"
+#include "catalog/refs/ref_row.h"
 #include "tests/unit/fake_s3.h"
 
 #define LAKE_UUID_SIZE 37
@@ -28,6 +29,10 @@ void lake_open_far(struct lake *l);    /* the same, but the bucket is one of an 
 void lake_close(struct lake *l);
 
 struct table_ident lake_ident(void);   /* n.t */
+struct str lake_uuid(const struct lake *l);
+/* What is known of its files, and is that all? */
+struct ref_table lake_table(struct lake *l);
+bool lake_is_whole(struct lake *l);
 void lake_put(struct lake *l, const char *place, struct str bytes);
 bool lake_has(struct lake *l, const char *place);
 /* A manifest of the files of `names`, separated by spaces; one with '-' before it is an entry that says it was deleted. Writes the data files too, of 10 bytes. */

@@ -339,21 +339,22 @@ static struct err work_in(struct ref_work *w)
     return meta_run_freeing(w->store->meta, finish_fn, w);
 }
 
-/* Not even a turn is taken while the endpoint rests: each would be a flush. */
-static struct err check_endpoint(struct store *s, struct str uuid, struct arena *arena)
+struct err refs_rest(struct store *s, struct str uuid, bool *ret)
 {
+    CLEANUP(arena_freep) struct arena *arena = arena_new(LIMIT_REST_ARENA);
     CLEANUP(view_closep) struct rows *view = NULL;
     struct warehouse home;
     struct table_row row;
 
+    *ret = false;
+    if (!arena) return no_memory();
     TRY(view_open(s->meta, &view));
     const struct err e = ref_row_of(view, uuid, arena, &row);
-    if (e.code == ERR_NOT_FOUND) return OK; /* gone: nothing of it is read any more */
+    if (e.code == ERR_NOT_FOUND) return OK;
     TRY(e);
     TRY(warehouse_for_upkeep(s, view, &row, arena, &home));
-    return row.places.count && warehouse_rests(&home, row.places.keys[0])
-        ? FAIL(ERR_UNAVAILABLE, "its S3 endpoint failed a moment ago")
-        : OK;
+    *ret = row.places.count && warehouse_rests(&home, row.places.keys[0]);
+    return OK;
 }
 
 struct err refs_work_in(struct store *s, struct str uuid, const atomic_bool *stop)
@@ -361,8 +362,12 @@ struct err refs_work_in(struct store *s, struct str uuid, const atomic_bool *sto
     CLEANUP(arena_freep) struct arena *arena = arena_new(LIMIT_REST_ARENA);
     CLEANUP(arena_freep) struct arena *scratch = arena_new(LIMIT_REQUEST_ARENA);
 
+    bool rests;
+
     if (!arena || !scratch) return no_memory();
-    TRY(check_endpoint(s, uuid, arena));
+    TRY(refs_rest(s, uuid, &rests));
+    /* Not even a turn is taken then: each would be a flush. */
+    if (rests) return FAIL(ERR_UNAVAILABLE, "its S3 endpoint failed a moment ago");
     struct ref_work *w = arena_new_of(arena, struct ref_work);
     if (!w) return no_memory();
     w->store = s;

@@ -33,6 +33,9 @@ struct err refs_step(struct store *s, struct refs_cursor *cursor, const atomic_b
  * before its next transaction, and goes on from there another time. ERR_UNAVAILABLE: its files are at another endpoint, which does not answer, refuses, or rests after that (remote.h); the table's row says why. */
 struct err refs_work_in(struct store *s, struct str uuid, const atomic_bool *stop);
 
+/* Does the endpoint where this table's files are rest, after a failure (remote.h)? Never for one of ours, or one that is gone. */
+struct err refs_rest(struct store *s, struct str uuid, bool *ret);
+
 /* Leave a note for each table that nothing is known of, up to a bounded number behind the cursor: for a store that is older than the references. */
 struct err refs_adopt(struct store *s, struct refs_cursor *cursor, bool *ret_more);
 

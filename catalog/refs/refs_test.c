@@ -60,27 +60,6 @@ static void work_in(struct lake *l)
     CHECK_OK(refs_work_in(&l->store, str_from_z(l->uuid), NULL));
 }
 
-static struct ref_table table_of(struct lake *l)
-{
-    CLEANUP(view_closep) struct rows *view = NULL;
-    struct ref_table t = { 0 };
-
-    CHECK_OK(view_open(l->store.meta, &view));
-    CHECK_OK(ref_table_get(view, str_from_z(l->uuid), &t));
-    return t;
-}
-
-static bool is_whole(struct lake *l)
-{
-    CLEANUP(view_closep) struct rows *view = NULL;
-    const char *why;
-    bool whole = false;
-
-    CHECK_OK(view_open(l->store.meta, &view));
-    CHECK_OK(ref_table_is_whole(view, str_from_z(l->uuid), &whole, &why));
-    return whole;
-}
-
 /* Snapshot 1: manifest m1 (a, b). Snapshot 2: m1 and m2 (c). Snapshot 3: m3, in which b is deleted, a and c live on; and m4 (d). */
 static void three_snapshots(struct lake *l)
 {
@@ -112,12 +91,12 @@ TEST(what_snapshots_name_is_live_and_what_none_names_any_more_is_queued)
 
     lake_open(&l);
     three_snapshots(&l);
-    CHECK(!is_whole(&l));
+    CHECK(!lake_is_whole(&l));
     work_in(&l);
-    CHECK(is_whole(&l));
+    CHECK(lake_is_whole(&l));
     check_all(&l, is_live, "l1 l2 l3 m1 m2 m3 m4 a b c d", true);
-    CHECK_U64(table_of(&l).live_files[REF_DATA], 4);
-    CHECK_U64(table_of(&l).live_bytes[REF_DATA], 40);
+    CHECK_U64(lake_table(&l).live_files[REF_DATA], 4);
+    CHECK_U64(lake_table(&l).live_bytes[REF_DATA], 40);
     CHECK_OK(lake_expire(&l, 1));
     work_in(&l);
     check_all(&l, is_queued, "l1", true);
@@ -127,7 +106,7 @@ TEST(what_snapshots_name_is_live_and_what_none_names_any_more_is_queued)
     check_all(&l, is_queued, "l1 l2 m1 m2 b", true);
     check_all(&l, is_queued, "l3 m3 m4 a c d", false);
     check_all(&l, is_live, "l3 m3 m4 a c d", true);
-    CHECK_U64(table_of(&l).queued_files, 5);
+    CHECK_U64(lake_table(&l).queued_files, 5);
     CHECK(!has_any(&l, SPACE_REF_TODO) && !has_any(&l, SPACE_REF_DROPS) && !has_any(&l, SPACE_REF_COMMITS));
     lake_close(&l);
 }
@@ -176,7 +155,7 @@ TEST(nothing_is_forgotten_though_the_metadata_between_is_gone)
     item.key = key;
     CHECK_OK(object_delete_many(&l.store, bucket, &item, 1, l.arena));
     work_in(&l);
-    CHECK(is_whole(&l));
+    CHECK(lake_is_whole(&l));
     check_all(&l, is_queued, "l1 m1 a", true);
     check_all(&l, is_live, "l2 m2 b", true);
     lake_close(&l);
@@ -201,8 +180,8 @@ TEST(a_file_that_becomes_live_again_leaves_the_queue)
     work_in(&l);
     check_all(&l, is_live, "l1 l2 l3 m1 m2 m3 m4 a b c d", true);
     check_all(&l, is_queued, "l1 l2 l3 m1 m2 m3 m4 a b c d", false);
-    CHECK_U64(table_of(&l).queued_files, 0);
-    CHECK(is_whole(&l));
+    CHECK_U64(lake_table(&l).queued_files, 0);
+    CHECK(lake_is_whole(&l));
     lake_close(&l);
 }
 
@@ -217,13 +196,13 @@ TEST(a_manifest_that_cannot_be_read_leaves_the_table_incomplete_until_it_can)
     lake_list(&l, "l1", "m1 m2");
     CHECK_OK(lake_snapshot(&l, 1, "l1"));
     work_in(&l);
-    CHECK(!is_whole(&l));
-    CHECK(str_starts(str_from_z(table_of(&l).why), STR("s3://lake/t/m2: ")));
+    CHECK(!lake_is_whole(&l));
+    CHECK(str_starts(str_from_z(lake_table(&l).why), STR("s3://lake/t/m2: ")));
     check_all(&l, is_live, "l1 m1 m2 a", true);
     lake_manifest(&l, "m2", "b");
     work_in(&l);
-    CHECK(is_whole(&l));
-    CHECK_U64(strlen(table_of(&l).why), 0);
+    CHECK(lake_is_whole(&l));
+    CHECK_U64(strlen(lake_table(&l).why), 0);
     check_all(&l, is_live, "b", true);
     lake_close(&l);
 }
@@ -239,10 +218,10 @@ TEST(an_unreadable_manifest_goes_with_the_last_snapshot_that_needs_it)
     CHECK_OK(lake_snapshot(&l, 1, "l1"));
     CHECK_OK(lake_snapshot(&l, 2, "l2"));
     work_in(&l);
-    CHECK(!is_whole(&l));
+    CHECK(!lake_is_whole(&l));
     CHECK_OK(lake_expire(&l, 1));
     work_in(&l);
-    CHECK(is_whole(&l));
+    CHECK(lake_is_whole(&l));
     lake_close(&l);
 }
 
@@ -263,7 +242,7 @@ TEST(paths_that_cannot_be_told_make_a_table_incomplete_and_foreign_ones_are_pass
         lake_list(&l, "l1", "m1");
         CHECK_OK(lake_snapshot(&l, 1, "l1"));
         work_in(&l);
-        if (is_whole(&l) != rows[i].is_whole)
+        if (lake_is_whole(&l) != rows[i].is_whole)
             test_fail(__FILE__, __LINE__, "%s: wanted %s", rows[i].path, rows[i].is_whole ? "whole" : "not");
         lake_close(&l);
     }
@@ -277,8 +256,8 @@ TEST(a_manifest_in_anothers_place_is_not_read)
     lake_list(&l, "l1", "s3://lake/other/m");
     CHECK_OK(lake_snapshot(&l, 1, "l1"));
     work_in(&l);
-    CHECK(!is_whole(&l));
-    CHECK(str_contains(str_from_z(table_of(&l).why), STR("outside of the table's places")));
+    CHECK(!lake_is_whole(&l));
+    CHECK(str_contains(str_from_z(lake_table(&l).why), STR("outside of the table's places")));
     lake_close(&l);
 }
 
@@ -313,7 +292,7 @@ TEST(a_table_dropped_and_registered_again_is_known_as_it_is_now)
                             &after));
     work_in(&l); /* up to the drop */
     work_in(&l);
-    CHECK(is_whole(&l));
+    CHECK(lake_is_whole(&l));
     check_all(&l, is_live, "l1 l2 l3 m1 m2 m3 m4 a b c d", true);
     CHECK(!has_any(&l, SPACE_REF_QUEUE));
     lake_close(&l);
@@ -327,13 +306,13 @@ TEST(old_metadata_files_are_queued_only_when_the_table_says_so)
     CHECK_OK(lake_property(&l, "write.metadata.previous-versions-max", "1"));
     for (int i = 0; i < 3; i++) CHECK_OK(lake_property(&l, "i", i % 2 ? "1" : "2"));
     work_in(&l);
-    CHECK_U64(table_of(&l).live_files[REF_METADATA], 2);
-    CHECK_U64(table_of(&l).queued_files, 0);
+    CHECK_U64(lake_table(&l).live_files[REF_METADATA], 2);
+    CHECK_U64(lake_table(&l).queued_files, 0);
     CHECK_OK(lake_property(&l, "write.metadata.delete-after-commit.enabled", "true"));
     for (int i = 0; i < 3; i++) CHECK_OK(lake_property(&l, "i", i % 2 ? "3" : "4"));
     work_in(&l);
-    CHECK_U64(table_of(&l).live_files[REF_METADATA], 2);
-    CHECK_U64(table_of(&l).queued_files, 4);
+    CHECK_U64(lake_table(&l).live_files[REF_METADATA], 2);
+    CHECK_U64(lake_table(&l).queued_files, 4);
     lake_close(&l);
 }
 
@@ -348,16 +327,16 @@ TEST(metadata_that_cannot_be_made_out_is_told_and_forgotten_with_its_snapshot)
     CHECK_OK(lake_snapshot(&l, 1, "s3://lake/t//l"));
     CHECK_OK(lake_snapshot(&l, 2, "l1"));
     work_in(&l);
-    CHECK(!is_whole(&l));
-    CHECK(str_starts(str_from_z(table_of(&l).why), STR("its metadata: ")));
+    CHECK(!lake_is_whole(&l));
+    CHECK(str_starts(str_from_z(lake_table(&l).why), STR("its metadata: ")));
     for (int i = 0; i < LIMIT_REF_NOTES + 10; i++)
         CHECK_OK(lake_property(&l, "i", arena_printf(l.arena, "%d", i).data));
     work_in(&l);
-    CHECK(!is_whole(&l));
+    CHECK(!lake_is_whole(&l));
     CHECK_OK(lake_expire(&l, 1));
     work_in(&l);
     work_in(&l);
-    CHECK(is_whole(&l) && !table_of(&l).why[0]);
+    CHECK(lake_is_whole(&l) && !lake_table(&l).why[0]);
     check_all(&l, is_live, "l1 m1 a", true);
     lake_close(&l);
 }
@@ -377,18 +356,18 @@ TEST(a_place_that_is_named_as_two_kinds_is_read_all_the_same)
     work_in(&l);
     CHECK_OK(lake_snapshot(&l, 2, "l2"));
     work_in(&l);
-    CHECK(is_whole(&l) && is_live(&l, "b"));
+    CHECK(lake_is_whole(&l) && is_live(&l, "b"));
     CHECK_OK(lake_expire(&l, 1));
     work_in(&l);
     check_all(&l, is_live, "l2 m2 b", true);
     lake_list(&l, "l3", "l3");
     CHECK_OK(lake_snapshot(&l, 3, "l3"));
     work_in(&l);
-    CHECK(!is_whole(&l)); /* a list is no manifest */
+    CHECK(!lake_is_whole(&l)); /* a list is no manifest */
     CHECK_OK(lake_snapshot(&l, 4, "l2"));
     CHECK_OK(lake_expire(&l, 3));
     work_in(&l);
-    CHECK(is_whole(&l) && !is_live(&l, "l3"));
+    CHECK(lake_is_whole(&l) && !is_live(&l, "l3"));
     lake_close(&l);
 }
 
@@ -408,12 +387,12 @@ TEST(a_large_manifest_goes_in_slices)
     lake_list(&l, "l2", "m2");
     CHECK_OK(lake_snapshot(&l, 1, "l1"));
     work_in(&l);
-    CHECK_U64(table_of(&l).live_files[REF_DATA], 1000);
+    CHECK_U64(lake_table(&l).live_files[REF_DATA], 1000);
     CHECK_OK(lake_snapshot(&l, 2, "l2"));
     CHECK_OK(lake_expire(&l, 1));
     work_in(&l);
-    CHECK_U64(table_of(&l).live_files[REF_DATA], 2);
-    CHECK_U64(table_of(&l).queued_files, 999 + 2);
+    CHECK_U64(lake_table(&l).live_files[REF_DATA], 2);
+    CHECK_U64(lake_table(&l).queued_files, 999 + 2);
     buf_done(&names);
     lake_close(&l);
 }
@@ -443,11 +422,11 @@ TEST(a_store_from_before_is_adopted)
     three_snapshots(&l);
     CHECK_OK(meta_run(l.store.meta, no_notes_fn, &l));
     CHECK_OK(refs_step(&l.store, &cursor, NULL, &more));
-    CHECK(!more && !is_whole(&l));
+    CHECK(!more && !lake_is_whole(&l));
     CHECK_OK(refs_adopt(&l.store, &adopting, &more));
     CHECK(!more);
     for (more = true; more;) CHECK_OK(refs_step(&l.store, &cursor, NULL, &more));
-    CHECK(is_whole(&l));
+    CHECK(lake_is_whole(&l));
     check_all(&l, is_live, "l1 l2 l3 m1 m2 m3 m4 a b c d", true);
     adopting = (struct refs_cursor){ { 0 } };
     CHECK_OK(refs_adopt(&l.store, &adopting, &more));
@@ -484,7 +463,7 @@ static void sweep(unsigned kinds)
         if (!kinds) has_struck = fault_disarm();
         CHECK_OK(lake_start(&l));
         work_in(&l);
-        CHECK(is_whole(&l));
+        CHECK(lake_is_whole(&l));
         check_all(&l, is_live, "l3 m3 m4 a c d", true);
         if (is_acknowledged) check_all(&l, is_queued, "l1 l2 m1 m2 b", true);
         check_all(&l, is_queued, "l3 m3 m4 a c d", false);
@@ -540,13 +519,13 @@ TEST(two_who_work_on_one_table_leave_the_rows_right)
         lake_list(&l, list, arena_printf(l.arena, "m3 m4 %s", manifest).data);
         CHECK_OK(lake_snapshot(&l, i, list));
         if (i % 3 == 0) CHECK_OK(lake_expire(&l, i - 1));
-        while (!is_whole(&l)) continue; /* until the others are done with it */
+        while (!lake_is_whole(&l)) continue; /* until the others are done with it */
         CHECK(is_live(&l, list) && is_live(&l, manifest));
     }
     for (int i = 0; i < 2; i++) atomic_store(&others[i].stop, true);
     for (int i = 0; i < 2; i++) thread_join(others[i].thread);
     work_in(&l);
-    CHECK(is_whole(&l));
+    CHECK(lake_is_whole(&l));
     for (int i = 4; i < 40; i++) {
         const char *file = arena_printf(l.arena, "f%d", i).data;
         CHECK(is_live(&l, file) == (i % 3 != 2));

@@ -399,6 +399,13 @@ struct err sys_unlink(const char *path)
     return path_result(CALL_UNLINK, path, ERRNO_OF(CALL_UNLINK, unlink(path)));
 }
 
+struct err sys_unlink_if_there(const char *path)
+{
+    const struct err e = sys_unlink(path);
+
+    return e.code == ERR_NOT_FOUND ? OK : e;
+}
+
 struct err sys_rename(const char *from, const char *to)
 {
     return path_result(CALL_RENAME, from, ERRNO_OF(CALL_RENAME, rename(from, to)));

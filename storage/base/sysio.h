@@ -41,6 +41,7 @@ struct err sys_punch(int fd, uint64_t offset, uint64_t len); /* FALLOC_FL_PUNCH_
 struct err sys_fstat(int fd, struct stat *ret); /* FAULT_NAME, as stat */
 struct err sys_stat(const char *path, struct stat *ret);
 struct err sys_unlink(const char *path); /* ERR_NOT_FOUND when it is not there */
+struct err sys_unlink_if_there(const char *path); /* OK then, too */
 struct err sys_rename(const char *from, const char *to);
 struct err sys_mkdir(const char *path, mode_t mode); /* an existing directory is OK */
 struct err sys_lock(int fd); /* exclusive, at once; ERR_BUSY if somebody else holds it (fcntl F_OFD_SETLK) */

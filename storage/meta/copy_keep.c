@@ -44,12 +44,6 @@ void copy_keep_done(struct embedded *m)
     mutex_done(&m->copy.lock);
 }
 
-static struct err unlink_if_there(const char *path)
-{
-    const struct err e = sys_unlink(path);
-    return e.code == ERR_NOT_FOUND ? OK : e;
-}
-
 static bool is_off(const struct embedded *m)
 {
     return !m->options.copy_interval_ms && !m->options.is_offline;
@@ -60,7 +54,7 @@ struct err copy_keep_open(struct embedded *m)
     char path[SEGMENT_PATH_MAX];
     struct rows_copy found;
 
-    if (!m->options.is_offline) TRY(unlink_if_there(path_of(m, ".new", path)));
+    if (!m->options.is_offline) TRY(sys_unlink_if_there(path_of(m, ".new", path)));
     const struct err e = rows_copy_look(path_of(m, "", path), &found);
     if (e.code == ERR_NOT_FOUND) return OK;
     if (e.code && e.code != ERR_CORRUPT) return e;
@@ -71,7 +65,7 @@ struct err copy_keep_open(struct embedded *m)
         return OK;
     }
     if (e.code) LOG_WARN("the copy of the rows is damaged, a new one is needed", ERRF(e));
-    TRY(unlink_if_there(path));
+    TRY(sys_unlink_if_there(path));
     return sys_sync_dir(m->dir);
 }
 
@@ -227,7 +221,7 @@ static struct err give_up_locked(struct embedded *m)
     char path[SEGMENT_PATH_MAX];
 
     k->is_void = true;
-    TRY(unlink_if_there(path_of(m, "", path)));
+    TRY(sys_unlink_if_there(path_of(m, "", path)));
     TRY(sys_sync_dir(m->dir));
     k->kept_from = k->making_from = SEGMENT_NONE;
     k->made_ms = 0;
@@ -291,12 +285,14 @@ static bool wait_until_due(struct embedded *m, uint64_t wait_ms)
 static void copy_keep_main(void *arg)
 {
     struct embedded *m = arg;
+    struct meta_copy_status now;
     uint64_t wait_ms = 0;
 
     while (wait_until_due(m, wait_ms)) {
         const struct err e = copy_keep_make(m);
         wait_ms = e.code ? RETRY_MS : 0;
-        if (!e.code) LOG_INFO("the rows were copied", U64("bytes", m->copy.bytes));
+        copy_keep_status(m, &now);
+        if (!e.code) LOG_INFO("the rows were copied", U64("bytes", now.bytes));
         else if (e.code == ERR_CORRUPT)
             LOG_ERROR(
                 "the rows in LMDB are damaged, the copy before is kept: stop the server and run firn store check",

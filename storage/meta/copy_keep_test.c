@@ -361,23 +361,6 @@ TEST(the_first_copy_is_made_by_itself)
 
 /* ---- failures ---- */
 
-static int quiet_begin(void)
-{
-    int fd;
-    const int kept = dup(STDERR_FILENO);
-
-    CHECK_OK(sys_open("/dev/null", O_WRONLY, 0, &fd));
-    CHECK(kept >= 0 && dup2(fd, STDERR_FILENO) >= 0);
-    sys_close(fd);
-    return kept;
-}
-
-static void quiet_end(int kept)
-{
-    CHECK(dup2(kept, STDERR_FILENO) >= 0);
-    close(kept);
-}
-
 /* A second copy over the first, with rows changed around it: whatever failed, what is acknowledged is there, and copy and journal say the same. */
 static void sweep(unsigned kinds, int errno_value, bool is_stop, uint64_t stride)
 {
@@ -385,7 +368,7 @@ static void sweep(unsigned kinds, int errno_value, bool is_stop, uint64_t stride
 
     for (uint64_t n = 0; struck; n += stride) {
         struct world w = { .dir = test_dir() };
-        const int kept = quiet_begin();
+        const int kept = test_quiet_begin();
         w.meta = open_at(w.dir);
         change(&w, 20);
         CHECK_OK(copy_keep_make(embedded_of(w.meta)));
@@ -405,7 +388,7 @@ static void sweep(unsigned kinds, int errno_value, bool is_stop, uint64_t stride
         CHECK_OK(copy_keep_make(embedded_of(w.meta)));
         check_repair(&w);
         w.meta = meta_close(w.meta);
-        quiet_end(kept);
+        test_quiet_end(kept);
     }
 }
 
@@ -431,7 +414,7 @@ TEST(a_repair_that_is_stopped_is_ended_by_the_next)
         struct world w = { .dir = test_dir() };
         const struct meta_options o = options_of(w.dir);
         struct repaired r;
-        const int kept = quiet_begin();
+        const int kept = test_quiet_begin();
 
         w.meta = open_at(w.dir);
         change(&w, 20);
@@ -450,6 +433,6 @@ TEST(a_repair_that_is_stopped_is_ended_by_the_next)
         }
         check_rows(&w);
         w.meta = meta_close(w.meta);
-        quiet_end(kept);
+        test_quiet_end(kept);
     }
 }

@@ -71,8 +71,8 @@ static struct err is_not_empty(void *arg, const char *name)
 static struct err unlink_if_there(const struct embedded *m, const char *name)
 {
     char path[SEGMENT_PATH_MAX];
-    const struct err e = sys_unlink(path_of(m, name, path));
-    return e.code == ERR_NOT_FOUND ? OK : e;
+
+    return sys_unlink_if_there(path_of(m, name, path));
 }
 
 /* A new store's LMDB with the first position in it, in rows.new. */

@@ -7,7 +7,6 @@
  */
 #include <errno.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "storage/base/limits.h"
 #include "storage/base/sysio.h"
@@ -117,24 +116,6 @@ static void check_rows(struct sweep *s)
     view = view_close(view);
 }
 
-/* While faults strike, the engine says so on standard error, as it should; here nobody wants to read it. */
-static int quiet_begin(void)
-{
-    int fd;
-    const int kept = dup(STDERR_FILENO);
-
-    CHECK_OK(sys_open("/dev/null", O_WRONLY, 0, &fd));
-    CHECK(kept >= 0 && dup2(fd, STDERR_FILENO) >= 0);
-    sys_close(fd);
-    return kept;
-}
-
-static void quiet_end(int kept)
-{
-    CHECK(dup2(kept, STDERR_FILENO) >= 0);
-    sys_close(kept);
-}
-
 /* As many bodies are counted live as rows refer to one. */
 static void check_counts(struct sweep *s)
 {
@@ -175,12 +156,12 @@ static void sweep(unsigned kinds, int errno_value, uint64_t stride)
         struct sweep s = { .dir = test_dir() };
         CHECK_OK(sweep_open(&s));
         step_run(&s, 0);
-        const int kept = quiet_begin();
+        const int kept = test_quiet_begin();
         fault_arm(kinds, n, errno_value);
         script(&s);
         s.meta = meta_close(s.meta);
         struck = fault_disarm();
-        quiet_end(kept);
+        test_quiet_end(kept);
         if (kinds & FAULT_STICKY && n > 60) struck = false;
         check_reopened(&s);
     }
@@ -222,13 +203,13 @@ TEST(a_machine_that_stops_loses_nothing)
 
     for (uint64_t n = 0; struck; n += 2) { /* two at a time: each costs 40 ms */
         struct sweep s = { .dir = test_dir() };
-        const int kept = quiet_begin();
+        const int kept = test_quiet_begin();
         fault_arm_stop(n);
         const struct err e = sweep_open(&s);
         if (!e.code) script(&s);
         s.meta = meta_close(s.meta);
         struck = fault_disarm();
-        quiet_end(kept);
+        test_quiet_end(kept);
         check_reopened(&s);
     }
 }
@@ -243,12 +224,12 @@ TEST(a_failed_call_of_lmdb_loses_nothing)
             struct sweep s = { .dir = test_dir() };
             CHECK_OK(sweep_open(&s));
             step_run(&s, 0);
-            const int kept = quiet_begin();
+            const int kept = test_quiet_begin();
             lmdb_fault_arm(n, codes[c]);
             script(&s);
             s.meta = meta_close(s.meta);
             struck = lmdb_fault_disarm();
-            quiet_end(kept);
+            test_quiet_end(kept);
             check_reopened(&s);
         }
     }

@@ -47,19 +47,13 @@ struct err meta_rows_check(const char *dir)
     return e;
 }
 
-static struct err unlink_if_there(const char *path)
-{
-    const struct err e = sys_unlink(path);
-    return e.code == ERR_NOT_FOUND ? OK : e;
-}
-
 /* LMDB's file, whole and durable, in rows.repair. */
 static struct err unpack(const char *dir, struct rows_copy *ret)
 {
     char copy[SEGMENT_PATH_MAX], fresh[SEGMENT_PATH_MAX], data[SEGMENT_PATH_MAX];
 
     TRY(sys_mkdir(path_in(dir, "rows.repair", fresh), 0700));
-    TRY(unlink_if_there(path_in(dir, "rows.repair/lock.mdb", data)));
+    TRY(sys_unlink_if_there(path_in(dir, "rows.repair/lock.mdb", data)));
     TRY(rows_copy_unpack(path_in(dir, ROWS_COPY_NAME, copy), path_in(dir, "rows.repair/data.mdb", data),
                          ret));
     TRY(lmdb_rows_check(data));

@@ -108,6 +108,11 @@ static bool id_from_name(const char *name, const char *suffix, uint32_t *ret)
     return *ret != 0;
 }
 
+bool segment_id_from(const char *name, uint32_t *ret)
+{
+    return id_from_name(name, ".seg", ret);
+}
+
 static struct err add_file(void *arg, const char *name)
 {
     struct segment_set *s = arg;
@@ -119,7 +124,7 @@ static struct err add_file(void *arg, const char *name)
         segments_spare_path(s, id, path);
         return sys_unlink(path);
     }
-    if (!id_from_name(name, ".seg", &id))
+    if (!segment_id_from(name, &id))
         return err_fail(ERR_CORRUPT, "%s/%s is not a segment of a journal", s->dir, name);
     segments_path(s, id, path);
     TRY(sys_stat(path, &st));
@@ -309,8 +314,7 @@ struct err segments_remove(struct segment_set *s, uint32_t id)
     char path[SEGMENT_PATH_MAX];
 
     segments_path(s, id, path);
-    const struct err e = sys_unlink(path);
-    if (e.code && e.code != ERR_NOT_FOUND) return e;
+    TRY(sys_unlink_if_there(path));
     mutex_lock(&s->lock);
     struct segment_entry *entry = segments_find_locked(s, id);
     if (entry) segments_remove_locked(s, entry);

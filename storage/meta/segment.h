@@ -46,6 +46,8 @@ void segments_add(struct segment_set *s, const struct segment *made);
 /* The journal writes to it no more: its descriptor is one of those kept for reading, and may be closed. */
 void segments_retire(struct segment_set *s, uint32_t id);
 
+/* The id out of a file's name; false when it is not a segment's. */
+bool segment_id_from(const char *name, uint32_t *ret);
 /* The path of a segment's file, in out. */
 #define SEGMENT_PATH_MAX 4096
 void segments_path(const struct segment_set *s, uint32_t id, char out[SEGMENT_PATH_MAX]);

@@ -5,7 +5,7 @@
  * written again with their rows, in conditional transactions. What moved is read, overwritten and deleted meanwhile as ever: a row that has changed since is left alone.
  *
  * A segment is looked into when it seems to be less than half alive, and all segments together waste more than four of them; then what lives in it is counted, row by row, and it is emptied if that is less than half of what
- * was put there. So writes grow by one byte for each that is given back, at most, and the journal stays below twice what lives in it and a little. Moved are bodies of objects (metadata files, small
+ * was put there. So writes grow by one byte for each that is given back, at most, and the journal stays below twice what lives in it and a little, but for segments that are kept for a copy of the rows (storage/meta/copy_keep.h). Moved are bodies of objects (metadata files, small
  * files, part maps): those of parts of open uploads and of what waits to be cleared away go by themselves.
  *
  * Threads: a compactor belongs to one thread.

@@ -5,35 +5,8 @@
 #include "storage/base/clock.h"
 #include "storage/base/limits.h"
 #include "storage/base/thread.h"
-#include "tests/unit/fake_s3.h"
+#include "storage/remote/fixture_test.h"
 #include "tests/unit/test.h"
-
-struct fixture {
-    struct fake_s3 fake;
-    struct remote *remote;
-    struct remote_place place;
-    struct arena *arena;
-};
-
-static void begin(struct fixture *f, uint64_t timeout_ms)
-{
-    const struct remote_options o = { .access_key = STR("KEY"),
-                                      .secret_key = STR("THE-SECRET"),
-                                      .timeout_ms = timeout_ms,
-                                      .cache_bytes = 1 << 20 };
-
-    fake_s3_start(&f->fake);
-    CHECK_OK(remote_new(&o, &f->remote));
-    f->place = (struct remote_place){ .endpoint = str_from_z(f->fake.url), .bucket = STR("lake") };
-    f->arena = arena_new(64 << 20);
-}
-
-static void end(struct fixture *f)
-{
-    f->remote = remote_free(f->remote);
-    fake_s3_stop(&f->fake);
-    f->arena = arena_free(f->arena);
-}
 
 static struct err put(struct fixture *f, const char *key, struct str bytes)
 {
@@ -58,7 +31,7 @@ TEST(a_file_is_written_read_and_deleted)
     struct fixture f;
     struct str got;
 
-    begin(&f, 10000);
+    fixture_begin(&f, 10000);
     CHECK_OK(remote_check_bucket(f.remote, &f.place, f.arena));
     CHECK_OK(put(&f, "a b/c", STR("bytes")));
     CHECK_STR(fake_s3_find(&f.fake, "/lake/a%20b/c", f.arena), STR("bytes"));
@@ -69,7 +42,7 @@ TEST(a_file_is_written_read_and_deleted)
     CHECK_OK(remote_delete(f.remote, &f.place, STR("a b/c"), f.arena));
     CHECK_ERR(get(&f, "a b/c", &got), ERR_NO_SUCH_KEY);
     CHECK_U64(f.fake.connections, 1); /* kept for all of these */
-    end(&f);
+    fixture_end(&f);
 }
 
 TEST(a_file_that_was_read_is_not_asked_for_again)
@@ -77,25 +50,25 @@ TEST(a_file_that_was_read_is_not_asked_for_again)
     struct fixture f;
     struct str got;
 
-    begin(&f, 10000);
+    fixture_begin(&f, 10000);
     fake_s3_put(&f.fake, "/lake/k", STR("there"));
     for (int i = 0; i < 3; i++) {
         CHECK_OK(get(&f, "k", &got));
         CHECK_STR(got, STR("there"));
     }
     CHECK_U64(f.fake.gets, 1);
-    end(&f);
+    fixture_end(&f);
 }
 
 TEST(a_name_that_is_taken_is_not_written_over)
 {
     struct fixture f;
 
-    begin(&f, 10000);
+    fixture_begin(&f, 10000);
     fake_s3_put(&f.fake, "/lake/k", STR("another's"));
     CHECK_ERR(put(&f, "k", STR("mine")), ERR_PRECONDITION);
     CHECK_STR(fake_s3_find(&f.fake, "/lake/k", f.arena), STR("another's"));
-    end(&f);
+    fixture_end(&f);
 }
 
 TEST(an_answer_that_is_lost_is_asked_for_again)
@@ -103,7 +76,7 @@ TEST(an_answer_that_is_lost_is_asked_for_again)
     struct fixture f;
     struct str got;
 
-    begin(&f, 10000);
+    fixture_begin(&f, 10000);
     f.fake.fails_late = true;
     fail(&f, 1, 0, NULL); /* written, and the connection closed: the second attempt finds it there */
     CHECK_OK(put(&f, "k", STR("bytes")));
@@ -114,7 +87,7 @@ TEST(an_answer_that_is_lost_is_asked_for_again)
     fake_s3_put(&f.fake, "/lake/k3", STR("x"));
     fail(&f, 2, 500, "InternalError");
     CHECK_OK(get(&f, "k3", &got));
-    end(&f);
+    fixture_end(&f);
 }
 
 TEST(an_endpoint_that_goes_on_failing_is_told_with_its_code)
@@ -122,7 +95,7 @@ TEST(an_endpoint_that_goes_on_failing_is_told_with_its_code)
     struct fixture f;
     struct str got;
 
-    begin(&f, 10000);
+    fixture_begin(&f, 10000);
     fail(&f, 100, 503, "SlowDown");
     const struct err e = get(&f, "k", &got);
     CHECK_ERR(e, ERR_UNAVAILABLE);
@@ -130,7 +103,7 @@ TEST(an_endpoint_that_goes_on_failing_is_told_with_its_code)
     CHECK(str_contains(str_from_z(e.why), str_from_z(f.fake.url)));
     CHECK(str_contains(str_from_z(e.why), STR("GET s3://lake/k")));
     CHECK_U64(f.fake.requests, 4);
-    end(&f);
+    fixture_end(&f);
 }
 
 TEST(a_refusal_is_told_at_once_and_shows_no_secret)
@@ -138,7 +111,7 @@ TEST(a_refusal_is_told_at_once_and_shows_no_secret)
     struct fixture f;
     struct str got;
 
-    begin(&f, 10000);
+    fixture_begin(&f, 10000);
     fail(&f, 1, 403, "InvalidAccessKeyId");
     const struct err e = get(&f, "k", &got);
     CHECK_ERR(e, ERR_UNAVAILABLE);
@@ -148,7 +121,7 @@ TEST(a_refusal_is_told_at_once_and_shows_no_secret)
     f.place.bucket = STR("other");
     CHECK_ERR(remote_check_bucket(f.remote, &f.place, f.arena), ERR_NO_SUCH_BUCKET);
     CHECK_ERR(put(&f, "k", STR("x")), ERR_NO_SUCH_BUCKET);
-    end(&f);
+    fixture_end(&f);
 }
 
 TEST(a_silent_endpoint_is_waited_for_no_longer_than_set)
@@ -156,11 +129,11 @@ TEST(a_silent_endpoint_is_waited_for_no_longer_than_set)
     struct fixture f;
     struct str got;
 
-    begin(&f, 200);
+    fixture_begin(&f, 200);
     f.fake.is_silent = true;
     CHECK_ERR(get(&f, "k", &got), ERR_UNAVAILABLE);
     CHECK_U64(f.fake.requests, 1);
-    end(&f);
+    fixture_end(&f);
 }
 
 TEST(an_endpoint_that_is_not_there_is_unavailable)
@@ -168,7 +141,7 @@ TEST(an_endpoint_that_is_not_there_is_unavailable)
     struct fixture f;
     struct str got;
 
-    begin(&f, 10000);
+    fixture_begin(&f, 10000);
     fake_s3_stop(&f.fake);
     const struct err e = get(&f, "k", &got);
     CHECK_ERR(e, ERR_UNAVAILABLE);
@@ -176,7 +149,7 @@ TEST(an_endpoint_that_is_not_there_is_unavailable)
     f.place.endpoint = STR("nonsense");
     CHECK_ERR(get(&f, "k", &got), ERR_INVALID);
     fake_s3_start(&f.fake);
-    end(&f);
+    fixture_end(&f);
 }
 
 TEST(a_file_that_is_too_large_is_refused)
@@ -185,12 +158,12 @@ TEST(a_file_that_is_too_large_is_refused)
     char large[1001] = { 'x' };
     struct str got;
 
-    begin(&f, 10000);
+    fixture_begin(&f, 10000);
     fake_s3_put(&f.fake, "/lake/k", str_of(large, sizeof(large)));
     CHECK_ERR(get(&f, "k", &got), ERR_TOO_LARGE);
     CHECK_OK(put(&f, "mine", str_of(large, sizeof(large))));
     CHECK_ERR(get(&f, "mine", &got), ERR_TOO_LARGE);
-    end(&f);
+    fixture_end(&f);
 }
 
 TEST(no_credentials_no_request)
@@ -198,7 +171,7 @@ TEST(no_credentials_no_request)
     struct fixture f;
     struct str got;
 
-    begin(&f, 10000);
+    fixture_begin(&f, 10000);
     CHECK(remote_has_keys(f.remote, STR("")) && remote_has_keys(f.remote, STR("default")));
     CHECK(!remote_has_keys(f.remote, STR("other")) && !remote_has_keys(NULL, STR("")));
     f.place.profile = STR("other");
@@ -206,7 +179,7 @@ TEST(no_credentials_no_request)
     CHECK_ERR(e, ERR_UNAVAILABLE);
     CHECK(str_contains(str_from_z(e.why), STR("'other'")));
     CHECK_U64(f.fake.requests, 0);
-    end(&f);
+    fixture_end(&f);
 }
 
 TEST(half_a_credential_is_refused)
@@ -222,7 +195,7 @@ TEST(all_that_is_sent_for_a_reason_is_signed)
 {
     struct fixture f;
 
-    begin(&f, 10000);
+    fixture_begin(&f, 10000);
     CHECK_OK(put(&f, "k", STR("bytes")));
     const struct str head = fake_s3_last_head(&f.fake, f.arena);
     CHECK(str_contains(head, STR("SignedHeaders=host;if-none-match;x-amz-content-sha256;x-amz-date, ")));
@@ -230,7 +203,7 @@ TEST(all_that_is_sent_for_a_reason_is_signed)
     f.place.region = STR("eu-7");
     CHECK_OK(remote_check_bucket(f.remote, &f.place, f.arena));
     CHECK(str_contains(fake_s3_last_head(&f.fake, f.arena), STR("/eu-7/s3/aws4_request")));
-    end(&f);
+    fixture_end(&f);
 }
 
 struct waiter {
@@ -264,7 +237,7 @@ TEST(a_failing_endpoint_does_not_keep_everybody)
     pthread_t threads[LIMIT_REMOTE_WAITERS];
     struct str got;
 
-    begin(&f, 30000);
+    fixture_begin(&f, 30000);
     fake_s3_start(&well);
     fail(&f, 4, 500, "InternalError");
     CHECK_ERR(get(&f, "k", &got), ERR_UNAVAILABLE);
@@ -287,7 +260,7 @@ TEST(a_failing_endpoint_does_not_keep_everybody)
     }
     fake_s3_stop(&well);
     fake_s3_start(&f.fake);
-    end(&f);
+    fixture_end(&f);
 }
 
 struct hand {
@@ -316,7 +289,7 @@ TEST(many_threads_share_a_few_connections)
     pthread_t threads[4];
     struct hand hands[4];
 
-    begin(&f, 10000);
+    fixture_begin(&f, 10000);
     for (int i = 0; i < 4; i++) {
         hands[i] = (struct hand){ &f, i };
         CHECK_OK(thread_start("hand", write_and_read, &hands[i], &threads[i]));
@@ -324,5 +297,5 @@ TEST(many_threads_share_a_few_connections)
     for (int i = 0; i < 4; i++) thread_join(threads[i]);
     CHECK_U64(fake_s3_count(&f.fake), 0);
     CHECK(f.fake.connections <= 4);
-    end(&f);
+    fixture_end(&f);
 }

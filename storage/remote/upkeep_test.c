@@ -1,36 +1,8 @@
 #include "storage/base/clock.h"
 #include "storage/base/limits.h"
 #include "storage/base/thread.h"
-#include "storage/remote/remote.h"
-#include "tests/unit/fake_s3.h"
+#include "storage/remote/fixture_test.h"
 #include "tests/unit/test.h"
-
-struct fixture {
-    struct fake_s3 fake;
-    struct remote *remote;
-    struct remote_place place;
-    struct arena *arena;
-};
-
-static void begin(struct fixture *f, uint64_t timeout_ms)
-{
-    const struct remote_options o = { .access_key = STR("KEY"),
-                                      .secret_key = STR("SECRET"),
-                                      .timeout_ms = timeout_ms,
-                                      .cache_bytes = 1 << 20 };
-
-    fake_s3_start(&f->fake);
-    CHECK_OK(remote_new(&o, &f->remote));
-    f->place = (struct remote_place){ .endpoint = str_from_z(f->fake.url), .bucket = STR("lake") };
-    f->arena = arena_new(64 << 20);
-}
-
-static void end(struct fixture *f)
-{
-    f->remote = remote_free(f->remote);
-    fake_s3_stop(&f->fake);
-    f->arena = arena_free(f->arena);
-}
 
 static struct err read_piece(struct fixture *f, const char *key, struct remote_piece piece, struct str *ret,
                              uint64_t *ret_size)
@@ -44,7 +16,7 @@ TEST(a_file_is_read_in_pieces)
     struct str got;
     uint64_t size = 0;
 
-    begin(&f, 10000);
+    fixture_begin(&f, 10000);
     fake_s3_put(&f.fake, "/lake/a%20b", STR("0123456789"));
     CHECK_OK(read_piece(&f, "a b", (struct remote_piece){ 0, 4 }, &got, &size));
     CHECK_STR(got, STR("0123"));
@@ -53,7 +25,7 @@ TEST(a_file_is_read_in_pieces)
     CHECK_STR(got, STR("89"));
     CHECK_ERR(read_piece(&f, "a b", (struct remote_piece){ 10, 4 }, &got, &size), ERR_CORRUPT);
     CHECK_ERR(read_piece(&f, "none", (struct remote_piece){ 0, 4 }, &got, &size), ERR_NO_SUCH_KEY);
-    end(&f);
+    fixture_end(&f);
 }
 
 TEST(a_file_is_as_old_as_the_endpoints_own_clock_says)
@@ -61,7 +33,7 @@ TEST(a_file_is_as_old_as_the_endpoints_own_clock_says)
     struct fixture f;
     struct remote_file file;
 
-    begin(&f, 10000);
+    fixture_begin(&f, 10000);
     fake_s3_put(&f.fake, "/lake/k", STR("0123456789"));
     clock_set_offset_ms(3600 * 1000);
     CHECK_OK(remote_stat(f.remote, &f.place, STR("k"), f.arena, &file));
@@ -69,7 +41,7 @@ TEST(a_file_is_as_old_as_the_endpoints_own_clock_says)
     const int64_t age_ms = clock_now_ms() - file.written_ms;
     CHECK(age_ms > 3590 * 1000 && age_ms < 3610 * 1000);
     CHECK_ERR(remote_stat(f.remote, &f.place, STR("none"), f.arena, &file), ERR_NO_SUCH_KEY);
-    end(&f);
+    fixture_end(&f);
 }
 
 TEST(files_are_listed_page_by_page)
@@ -80,7 +52,7 @@ TEST(files_are_listed_page_by_page)
     char path[64];
     size_t count = 0, pages = 0;
 
-    begin(&f, 10000);
+    fixture_begin(&f, 10000);
     for (int i = 0; i < 7; i++) {
         (void)snprintf(path, sizeof(path), "/lake/t/a%%20%d%%26%%3C", i);
         fake_s3_put(&f.fake, path, STR("12345"));
@@ -95,7 +67,7 @@ TEST(files_are_listed_page_by_page)
     } while (page.is_truncated);
     CHECK_U64(count, 7);
     CHECK_U64(pages, 3);
-    end(&f);
+    fixture_end(&f);
 }
 
 TEST(the_background_leaves_an_endpoint_alone_that_failed)
@@ -103,7 +75,7 @@ TEST(the_background_leaves_an_endpoint_alone_that_failed)
     struct fixture f;
     struct remote_file file;
 
-    begin(&f, 10000);
+    fixture_begin(&f, 10000);
     fake_s3_put(&f.fake, "/lake/k", STR("0123456789"));
     f.place.is_background = true;
     f.fake.fail_status = 503;
@@ -118,5 +90,5 @@ TEST(the_background_leaves_an_endpoint_alone_that_failed)
     f.place.is_background = false;        /* who cannot wait asks, and ends it */
     CHECK_OK(remote_stat(f.remote, &f.place, STR("k"), f.arena, &file));
     CHECK(!remote_rests(f.remote, &f.place));
-    end(&f);
+    fixture_end(&f);
 }

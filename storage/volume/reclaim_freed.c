@@ -188,8 +188,7 @@ static struct err give_back(const struct batch *batch, const struct group *g)
 
     volume_path(batch->b->dir, group_volume(batch, g), path);
     if (g->is_whole) {
-        const struct err e = sys_unlink(path);
-        if (e.code && e.code != ERR_NOT_FOUND) return e;
+        TRY(sys_unlink_if_there(path));
         return sys_sync_dir(batch->b->dir);
     }
     struct err e = sys_open(path, O_RDWR, 0, &fd);

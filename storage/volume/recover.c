@@ -66,8 +66,7 @@ static struct err remove_file(struct blobs *b, uint64_t volume)
     char path[PATH_MAX];
 
     volume_path(b->dir, volume, path);
-    const struct err e = sys_unlink(path);
-    if (e.code && e.code != ERR_NOT_FOUND) return e;
+    TRY(sys_unlink_if_there(path));
     return sys_sync_dir(b->dir);
 }
 

@@ -11,6 +11,7 @@
 #include "tests/unit/test.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <ftw.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -83,6 +84,21 @@ const char *test_dir(void)
     if ((mkdir(own_dir, 0700) != 0 && errno != EEXIST) || mkdir(dirs[i], 0700) != 0)
         test_fail(__FILE__, __LINE__, "mkdir %s: %s", dirs[i], strerrordesc_np(errno));
     return dirs[i];
+}
+
+int test_quiet_begin(void)
+{
+    const int kept = dup(STDERR_FILENO), fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+    CHECK(kept >= 0 && fd >= 0 && dup2(fd, STDERR_FILENO) >= 0);
+    (void)close(fd);
+    return kept;
+}
+
+void test_quiet_end(int kept)
+{
+    CHECK(dup2(kept, STDERR_FILENO) >= 0);
+    (void)close(kept);
 }
 
 static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *ftw)

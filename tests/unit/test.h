@@ -66,4 +66,8 @@ uint64_t test_scale(void);
 /* A new empty directory for this test, removed with all in it when the test ends. The string lives as long as the test. */
 const char *test_dir(void);
 
+/* While faults strike, the code says so on standard error, as it should; in between nobody reads it. *_end takes what *_begin gave. */
+int test_quiet_begin(void);
+void test_quiet_end(int kept);
+
 #endif

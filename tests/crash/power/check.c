@@ -29,20 +29,23 @@ static bool say(char *why, size_t size, const char *what, struct err e)
 
 /* ---- slots ---- */
 
-/* An object's row and bytes. *ret_body.data NULL: there is none. */
-static struct err read_object(struct world *w, struct str key, struct arena *arena, struct object_info *info,
+/* An object's bytes, and the number in its metadata. *ret_body.data NULL: there is none. */
+static struct err read_object(struct world *w, struct str key, struct arena *arena, uint64_t *ret_number,
                               struct str *ret_body)
 {
     CLEANUP(view_closep) struct rows *view = NULL;
+    struct object_info info;
 
     *ret_body = STR_NONE;
     TRY(view_open(w->store.meta, &view));
-    const struct err e = object_stat(view, BUCKET, key, arena, info);
+    const struct err e = object_stat(view, BUCKET, key, arena, &info);
     if (e.code == ERR_NO_SUCH_KEY || e.code == ERR_NO_SUCH_BUCKET) return OK;
     TRY(e);
-    TRY(object_info_keep(info, arena));
+    TRY(object_info_keep(&info, arena));
     TRY(object_read_all(&w->store, BUCKET, key, 64 * MIB, arena, ret_body));
-    if (ret_body->len != info->size) return FAIL(ERR_CORRUPT, "the object is not as long as it says");
+    if (ret_body->len != info.size) return FAIL(ERR_CORRUPT, "the object is not as long as it says");
+    if (info.meta.user_count != 1) return FAIL(ERR_CORRUPT, "its metadata is not there");
+    *ret_number = strtoull(info.meta.user[0].value.data, NULL, 10);
     if (!ret_body->data) *ret_body = STR("");
     return OK;
 }
@@ -51,14 +54,12 @@ static bool read_plain(struct world *w, uint32_t slot, struct arena *arena, stru
                        size_t size)
 {
     char key[32];
-    struct object_info info;
+    uint64_t content = 0;
     struct str body;
 
-    const struct err e = read_object(w, slot_key(slot, key), arena, &info, &body);
+    const struct err e = read_object(w, slot_key(slot, key), arena, &content, &body);
     if (e.code) return say(why, size, key, e);
     if (!body.data) return true;
-    if (info.meta.user_count != 1) return say(why, size, key, FAIL(ERR_CORRUPT, "its metadata is not there"));
-    const uint64_t content = strtoull(info.meta.user[0].value.data, NULL, 10);
     if (!content_is(body.data, body.len, content))
         return say(why, size, key, FAIL(ERR_CORRUPT, "other bytes than were put"));
     *ret = (struct value){ { content, body.len } };
@@ -143,13 +144,11 @@ static bool read_made(struct world *w, uint32_t slot, struct arena *arena, struc
                       size_t size)
 {
     char key[32];
-    struct object_info info;
     struct str body;
 
-    const struct err e = read_object(w, slot_key(slot, key), arena, &info, &body);
+    const struct err e = read_object(w, slot_key(slot, key), arena, &ret->word[2], &body);
     if (e.code) return say(why, size, key, e);
     if (!body.data) return true;
-    if (info.meta.user_count == 1) ret->word[2] = strtoull(info.meta.user[0].value.data, NULL, 10);
     for (uint32_t mask = 1; mask < 1u << PARTS; mask++) {
         if (!parts_of(body, ret->word[2], mask)) continue;
         ret->word[3] = mask;
@@ -204,13 +203,13 @@ static bool listing_agrees(struct world *w, char *why, size_t size)
 
     for (uint32_t slot = 1; slot < SLOTS && is_good; slot++) {
         char key[32];
-        struct object_info info;
+        uint64_t number;
         struct str body;
         const struct str name = slot_key(slot, key);
         if (slot_kind(slot) == SLOT_TABLES) continue;
         bool is_listed = false;
         for (size_t i = 0; i < page.count; i++) is_listed |= str_eq(page.entries[i].name, name);
-        is_good = !read_object(w, name, arena, &info, &body).code && is_listed == (body.data != NULL);
+        is_good = !read_object(w, name, arena, &number, &body).code && is_listed == (body.data != NULL);
         if (!is_good) snprintf(why, size, "%s is listed but not there, or there and not listed", key);
         there += is_listed;
     }
@@ -264,10 +263,9 @@ bool world_completes(struct world *w, char *why, size_t size)
 
 bool world_takes_writes(struct world *w, char *why, size_t size)
 {
-    struct object_info info;
     struct str body;
     struct arena *arena = arena_new(16 * MIB);
-    uint64_t bucket;
+    uint64_t bucket, number;
     CLEANUP(view_closep) struct rows *view = NULL;
     struct err e = view_open(w->store.meta, &view);
     const bool has_bucket = !e.code && !bucket_id_get(view, BUCKET, &bucket).code;
@@ -275,7 +273,7 @@ bool world_takes_writes(struct world *w, char *why, size_t size)
     for (uint64_t i = 0; i < 3 && has_bucket && !e.code; i++) {
         const size_t len = i == 1 ? 30000 : 100;
         e = put_object(w, STR("after"), 77 + i, len);
-        if (!e.code) e = read_object(w, STR("after"), arena, &info, &body);
+        if (!e.code) e = read_object(w, STR("after"), arena, &number, &body);
         if (!e.code && (body.len != len || !content_is(body.data, len, 77 + i)))
             e = FAIL(ERR_CORRUPT, "other bytes than were put");
     }
