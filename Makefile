@@ -72,17 +72,8 @@ all: $(OUT)/firn ## build the server: $(BUILD)/firn (the default)
 help: ## print this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' Makefile | awk -F'|' '{ printf "%-10s %s\n", $$1, $$2 }'
 
-# Runs every binary, also after one has failed, and sums their last lines ("N passed, N failed").
 unit: $(UNITS) ## run the unit tests (DIR=folder for one folder, TEST=word for the tests with it in their names)
-	@passed=0; failed=0; \
-	for unit in $(UNITS); do \
-	    folder=$${unit#$(OUT)/}; echo "$${folder%/unit}:"; \
-	    "$$unit" $(TEST) 2>&1 | tee "$$unit.out"; \
-	    set -- $$(tail -n 1 "$$unit.out" | sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed$$/\1 \2/p'); \
-	    [ $$# = 2 ] || { echo "$$unit ended without its last line"; set -- 0 1; }; \
-	    passed=$$((passed + $$1)); failed=$$((failed + $$2)); \
-	done; \
-	echo "$$passed passed, $$failed failed"; [ $$failed = 0 ]
+	@sh tests/unit/run.sh $(if $(TEST),-w $(TEST)) $(UNITS)
 
 test: ## run all that CI runs
 	sh tests/run.sh

@@ -1,5 +1,5 @@
 #!/bin/sh
-# run.sh [SECONDS] [TARGET...]: every fuzz target (fuzz_*.c) for a while, under address and undefined behaviour sanitizers, from
+# run.sh [SECONDS] [TARGET...]: every fuzz target (fuzz_*.c) for a while, as many at once as there are processors, under address and undefined behaviour sanitizers, from
 # the corpus kept in tests/fuzz/corpus/TARGET. Ends with "N passed, N failed". What is found is left in build/fuzz/TARGET-*.
 set -u
 cd "$(dirname "$0")/../.."
@@ -22,22 +22,16 @@ rm -f "$out/product.a"
 # shellcheck disable=SC2046,SC2086
 ar rcs "$out/product.a" $(printf '%s\n' $sources | tr / _ | sed "s|^|$out/|; s|\$|.o|")
 
-for file in ${*:-tests/fuzz/fuzz_*.c}; do
-    target=$(basename "$file" .c)
-    corpus=tests/fuzz/corpus/$target
-    mkdir -p "$out/corpus/$target"
-    [ -d "$corpus" ] || corpus=
-    # shellcheck disable=SC2086
-    if clang $flags -fsanitize=fuzzer -o "$out/$target" "tests/fuzz/$target.c" "$out/product.a" $libs &&
-        "$out/$target" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -max_len=65536 -print_final_stats=1 \
-            -artifact_prefix="$out/$target-" "$out/corpus/$target" $corpus > "$out/$target.log" 2>&1; then
-        passed=$((passed + 1))
-        n=$(sed -n 's/^stat::number_of_executed_units: *//p' "$out/$target.log")
-        executions=$((executions + n))
-        echo "$target: $n executions"
+# Each target keeps one processor busy.
+export libs
+targets=$(for file in ${*:-tests/fuzz/fuzz_*.c}; do basename "$file" .c; done)
+printf '%s\n' $targets | xargs -P "$(nproc)" -I{} sh tests/fuzz/target.sh {} "$seconds" "$out"
+for target in $targets; do
+    if [ -s "$out/$target.n" ]; then
+        passed=$((passed + 1)) executions=$((executions + $(cat "$out/$target.n")))
     else
         failed=$((failed + 1))
-        echo "FAILED: $target"
+        echo "$target:"
         tail -n 40 "$out/$target.log"
     fi
 done
