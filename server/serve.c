@@ -41,6 +41,7 @@
 #include "storage/base/json.h"
 #include "storage/base/limits.h"
 #include "storage/base/log.h"
+#include "storage/base/md5_streams.h"
 #include "storage/base/metrics.h"
 #include "storage/base/sysio.h"
 #include "storage/base/thread.h"
@@ -223,6 +224,7 @@ static struct err open_store(struct server *s)
         .disk_floor_bytes = c->disk_floor,
     };
     TRY(blob_open(&b, &s->store.blobs));
+    TRY(md5_streams_start(&s->store.md5));
     s->store.part_bytes_min = c->part_size_min;
     s->store.small_body_max = c->store_shared ? LIMIT_JOURNAL_BODY : LIMIT_SMALL_BODY;
     return read_store_id(s);
@@ -502,6 +504,7 @@ static void close_all(struct server *s)
     s->iceberg = iceberg_free(s->iceberg);
     s->s3 = s3_free(s->s3);
     s->iam = iam_close(s->iam);
+    s->store.md5 = md5_streams_stop(s->store.md5);
     s->store.blobs = blob_close(s->store.blobs);
     s->store.meta = meta_close(s->store.meta);
     s->store.remote = remote_free(s->store.remote);

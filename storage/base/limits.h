@@ -50,6 +50,8 @@
 #define LIMIT_COMPACT_SPARE 4          /* segments' worth of waste that is left alone: what is young may well be gone soon */
 
 /* ---- bodies: storage/volume ---- */
+#define LIMIT_MD5_STREAMS 64         /* computed side by side, 256 KiB each: 16 MiB; with more each body's writer computes its own */
+#define LIMIT_MD5_STREAM_BYTES (1 * MIB) /* a body from this size on: with less to hand over costs as much as it saves */
 #define LIMIT_BLOCK (64 * KIB)       /* one CRC32C each */
 #define LIMIT_COMPACT_VOLUME 10      /* per cent of a sealed volume that are taken: with less it is emptied */
 #define LIMIT_COMPACT_ROUND_MS 3600000 /* from one round through the rows of all volumes to the next */

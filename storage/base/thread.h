@@ -28,6 +28,7 @@ enum lock_level {
     LOCK_META_VIEWS = 72,
     LOCK_META_MEMTABLE = 74,
     LOCK_JOURNAL = 76,
+    LOCK_MD5 = 78,
     LOCK_POOL = 80,
     LOCK_LOG = 90,
 };

@@ -6,7 +6,8 @@
  * all that follows. What the client announced only sizes the first allocation, which holds the writer too: a
  * small PUT with a length costs one, and one for each digest of OpenSSL.
  *
- * Sums are computed as pieces come, while they are in the processor's cache. A failure is kept: whoever goes
+ * Sums are computed as pieces come, while they are in the processor's cache; of bodies of LIMIT_MD5_STREAM_BYTES and more, or of unknown
+ * length, the MD5 together with those of others (md5_streams.h). A failure is kept: whoever goes
  * on writing gets it again, and so does finish.
  */
 #include <assert.h>
@@ -14,6 +15,7 @@
 #include <string.h>
 
 #include "storage/base/limits.h"
+#include "storage/base/md5_streams.h"
 #include "storage/object/object_put.h"
 
 #define ROOM_FIRST ((uint64_t)4096) /* when no length was announced */
@@ -28,6 +30,7 @@ struct body_writer {
     uint64_t room;            /* of data */
 
     struct digest digests[SUM_COUNT]; /* SHA256 is of no kind when nobody asked for it, or CHECKSUM is one */
+    struct md5_stream *md5;           /* in place of SUM_MD5, or NULL */
     struct digest_value values[SUM_COUNT];
     bool is_summed; /* values are final, digests may not be fed any more */
 
@@ -70,6 +73,7 @@ struct body_writer *body_writer_free(struct body_writer *w)
 {
     if (!w) return NULL;
     blob_write_close(w->blob);
+    md5_stream_close(w->md5);
     for (int i = 0; i < SUM_COUNT; i++) digest_done(&w->digests[i]);
     if (w->data != w->inside) free(w->data);
     free(w);
@@ -95,10 +99,21 @@ static struct err grow(struct body_writer *w, uint64_t size)
     return OK;
 }
 
+/* Where it cannot be, its digest stays. */
+static void md5_beside_others(struct body_writer *w)
+{
+    if (!w->store->md5 || (w->size_hint && w->size_hint < LIMIT_MD5_STREAM_BYTES)) return;
+    if (md5_stream_open(w->store->md5, &w->md5).code) return;
+    md5_stream_feed(w->md5, w->data, w->size);
+    digest_done(&w->digests[SUM_MD5]);
+    w->digests[SUM_MD5].kind = DIGEST_NONE;
+}
+
 /* From now on the body is a large one. */
 static struct err spill(struct body_writer *w)
 {
     TRY(blob_write_begin(w->store->blobs, w->size_hint, &w->blob));
+    md5_beside_others(w);
     if (w->size) TRY(blob_write(w->blob, w->data, w->size));
     if (w->data != w->inside) free(w->data);
     w->data = w->inside;
@@ -121,6 +136,7 @@ static struct err write_piece(struct body_writer *w, struct str piece)
     for (int i = 0; i < SUM_COUNT; i++) {
         if (w->digests[i].kind != DIGEST_NONE) digest_update(&w->digests[i], piece.data, piece.len);
     }
+    if (w->md5) md5_stream_feed(w->md5, piece.data, piece.len);
     w->size = size;
     return OK;
 }
@@ -162,6 +178,7 @@ static struct digest_value sum(struct body_writer *w, int which)
 {
     if (!w->is_summed) {
         for (int i = 0; i < SUM_COUNT; i++) w->values[i] = digest_final(&w->digests[i]);
+        if (w->md5) w->values[SUM_MD5] = md5_stream_end(w->md5);
         w->is_summed = true;
     }
     return w->values[which];

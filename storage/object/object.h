@@ -22,6 +22,7 @@
 #include "storage/meta/meta.h"
 #include "storage/volume/blob.h"
 
+struct md5_streams; /* storage/base/md5_streams.h */
 struct remote; /* storage/remote; nothing here looks into it */
 
 /* The object store: rows and bodies together. Values; both outlive it. */
@@ -30,6 +31,7 @@ struct store {
     struct blobs *blobs;
     uint64_t part_bytes_min;   /* LIMIT_PART_BYTES_MIN; a setting relaxes it */
     uint64_t small_body_max;   /* LIMIT_SMALL_BODY */
+    struct md5_streams *md5;   /* of large bodies; NULL: each is computed by who writes it */
     struct remote *remote;     /* for catalogs whose files lie at other S3 endpoints; NULL: this process reaches none */
 };
 
