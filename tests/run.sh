@@ -34,10 +34,11 @@ pytest_counts() {
          END { print line ? line : "0 passed, 1 failed" }'
 }
 
+# Files of tests run beside each other, each against servers of its own.
 python_tests() { # DIRECTORIES
     prepare_python || { echo "0 passed, 1 failed"; return 1; }
     # shellcheck disable=SC2086
-    "$venv/bin/pytest" -q -p no:cacheprovider $1 > "$log/pytest.$$" 2>&1
+    "$venv/bin/pytest" -q -p no:cacheprovider -n "$jobs" --dist loadfile $1 > "$log/pytest.$$" 2>&1
     status=$?
     cat "$log/pytest.$$"
     sed 's/^\([0-9]* [a-z]*\)\(.*\) in [0-9.]*s.*$/= \1\2 =/' "$log/pytest.$$" | pytest_counts
