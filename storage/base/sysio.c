@@ -86,6 +86,8 @@ static struct {
     _Atomic uint64_t count;    /* calls of any kind since the last arm */
     _Atomic uint64_t matching; /* those of the armed kinds */
     _Atomic bool has_struck;
+    void (*visit)(void *arg); /* what is called instead of failing; published by kinds */
+    void *visit_arg;
 } fault;
 
 /* The slow half of fault_strikes. Out of line, so that the fast half stays small where it is inlined. */
@@ -99,7 +101,10 @@ static __attribute__((noinline)) int fault_decide(enum call call)
     const uint64_t index = atomic_fetch_add(&fault.matching, 1), nth = atomic_load(&fault.nth);
     if (index != nth && !(index > nth && (kinds & FAULT_STICKY))) return 0;
     atomic_store(&fault.has_struck, true);
-    return atomic_load(&fault.errno_value);
+    if (!fault.visit) return atomic_load(&fault.errno_value);
+    atomic_store(&fault.kinds, 0);
+    fault.visit(fault.visit_arg);
+    return 0;
 }
 
 /* 0, or the errno with which this call is to fail without being made. */
@@ -109,15 +114,29 @@ static inline int fault_strikes(enum call call)
     return fault_decide(call);
 }
 
-void fault_arm(unsigned kinds, uint64_t nth, int errno_value)
+static void arm(unsigned kinds, uint64_t nth, int errno_value)
 {
-    atomic_store(&fault.kinds, 0);
     atomic_store(&fault.nth, nth);
     atomic_store(&fault.errno_value, errno_value);
     atomic_store(&fault.count, 0);
     atomic_store(&fault.matching, 0);
     atomic_store(&fault.has_struck, false);
     atomic_store_explicit(&fault.kinds, kinds, memory_order_release);
+}
+
+void fault_arm(unsigned kinds, uint64_t nth, int errno_value)
+{
+    atomic_store(&fault.kinds, 0);
+    fault.visit = NULL;
+    arm(kinds, nth, errno_value);
+}
+
+void fault_arm_visit(unsigned kinds, uint64_t nth, void (*fn)(void *arg), void *arg)
+{
+    atomic_store(&fault.kinds, 0);
+    fault.visit = fn;
+    fault.visit_arg = arg;
+    arm(kinds, nth, 0);
 }
 
 void fault_arm_stop(uint64_t nth)

@@ -73,6 +73,8 @@ void fault_arm(unsigned kinds, uint64_t nth, int errno_value);
 /* The same, but the call does nothing and from then on *every* call of every kind does nothing and fails with EIO: as if the machine
  * had stopped there. Files keep what was written before. What a power cut takes away as well is for the replay tests. */
 void fault_arm_stop(uint64_t nth);
+/* Nothing fails: just before the nth call of these kinds fn is called, on the thread that makes it and with whatever locks that holds, and nothing is armed any more by then. */
+void fault_arm_visit(unsigned kinds, uint64_t nth, void (*fn)(void *arg), void *arg);
 bool fault_disarm(void); /* did it strike? */
 uint64_t fault_count(void); /* calls of any kind from the last arm until it was disarmed */
 

@@ -305,6 +305,33 @@ TEST(the_nth_call_of_the_armed_kinds_fails_once)
     sys_close(fd);
 }
 
+static void count_visit(void *arg)
+{
+    struct stat st;
+
+    *(int *)arg += 1;
+    CHECK_OK(sys_stat(".", &st)); /* is not visited itself */
+}
+
+TEST(a_visit_comes_before_the_nth_call_and_nothing_fails)
+{
+    struct stat st;
+    int visits = 0;
+
+    fault_arm_visit(FAULT_NAME, 1, count_visit, &visits);
+    CHECK_OK(sys_stat(".", &st));
+    CHECK_U64(visits, 0);
+    CHECK_OK(sys_stat(".", &st));
+    CHECK_U64(visits, 1);
+    CHECK_OK(sys_stat(".", &st));
+    CHECK_U64(visits, 1);
+    CHECK(fault_disarm());
+    fault_arm(FAULT_NAME, 0, EIO); /* a fault is one again */
+    CHECK_ERR(sys_stat(".", &st), ERR_IO);
+    CHECK(fault_disarm());
+    CHECK_U64(visits, 1);
+}
+
 TEST(a_sticky_fault_stays_until_it_is_disarmed)
 {
     const int fd = new_file();

@@ -405,6 +405,84 @@ TEST(a_machine_that_stops_while_it_copies_has_one_that_repairs)
     sweep(0, 0, true, 1);
 }
 
+/* ---- two at once ---- */
+
+/* Somebody who starts a server while a repair is at one of its calls. */
+struct starter {
+    struct meta_options options;
+    struct meta *meta; /* NULL: he was refused */
+    struct err refusal;
+    uint64_t rows_file; /* LMDB's, as he found it */
+};
+
+static uint64_t rows_file_of(const char *dir)
+{
+    char path[600];
+    struct stat st;
+
+    (void)snprintf(path, sizeof(path), "%s/rows/data.mdb", dir);
+    CHECK_OK(sys_stat(path, &st));
+    return st.st_ino;
+}
+
+static void start_main(void *arg)
+{
+    struct starter *s = arg;
+
+    s->refusal = meta_open(&s->options, &s->meta);
+    if (!s->refusal.code) s->rows_file = rows_file_of(s->options.dir);
+}
+
+/* On a thread of its own, as the call may be made under locks. */
+static void start(void *arg)
+{
+    pthread_t thread;
+
+    CHECK_OK(thread_start("starter", start_main, arg, &thread));
+    thread_join(thread);
+}
+
+/* He is in before the repair is, and keeps what he found; or the repair is, and he is refused until its end. */
+static bool repair_against_a_start(uint64_t n)
+{
+    struct world w = { .dir = test_dir() };
+    struct starter s = { .options = options_of(w.dir) };
+    struct repaired r;
+
+    w.meta = open_at(w.dir);
+    change(&w, 3);
+    CHECK_OK(copy_keep_make(embedded_of(w.meta)));
+    change(&w, 2);
+    meta_close(w.meta);
+    fault_arm_visit(FAULT_OPEN | FAULT_NAME, n, start, &s);
+    const struct err e = meta_repair(&s.options, &r);
+    const bool struck = fault_disarm();
+    if (s.meta) {
+        CHECK_ERR(e, ERR_BUSY);
+        CHECK_U64(rows_file_of(w.dir), s.rows_file);
+    } else {
+        CHECK_OK(e);
+        if (struck) CHECK_ERR(s.refusal, ERR_BUSY);
+    }
+    w.meta = s.meta ? s.meta : open_at(w.dir);
+    change(&w, 2);
+    w.meta = meta_close(w.meta);
+    w.meta = open_at(w.dir);
+    check_rows(&w);
+    w.meta = meta_close(w.meta);
+    return struck;
+}
+
+TEST(a_server_that_starts_while_a_repair_is_under_way_is_refused_or_is_first)
+{
+    const int kept = test_quiet_begin();
+    uint64_t n = 0;
+
+    while (repair_against_a_start(n)) n++;
+    test_quiet_end(kept);
+    CHECK(n > 20); /* calls that a repair makes by name at the least */
+}
+
 /* Stopped after each call of a repair, the next one ends it. */
 TEST(a_repair_that_is_stopped_is_ended_by_the_next)
 {

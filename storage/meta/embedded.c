@@ -118,14 +118,23 @@ static struct err rows_take(struct embedded *m)
     return lmdb_open(rows, m->options.map_bytes, &m->lmdb);
 }
 
+/* The lock is the open file's, so a second descriptor of it holds it until both are closed. */
+static struct err lock_take(struct embedded *m, int lock_fd)
+{
+    char path[SEGMENT_PATH_MAX];
+
+    if (lock_fd >= 0) return sys_dup(lock_fd, &m->lock_fd);
+    TRY(sys_open(path_of(m, "lock", path), O_RDWR | O_CREAT, 0600, &m->lock_fd));
+    return sys_lock(m->lock_fd);
+}
+
 /* The directory itself, its lock, and what is in it. */
-static struct err dir_take(struct embedded *m)
+static struct err dir_take(struct embedded *m, int lock_fd)
 {
     char path[SEGMENT_PATH_MAX];
 
     TRY(sys_mkdir(m->dir, 0700));
-    TRY(sys_open(path_of(m, "lock", path), O_RDWR | O_CREAT, 0600, &m->lock_fd));
-    TRY(sys_lock(m->lock_fd));
+    TRY(lock_take(m, lock_fd));
     TRY(sys_sync_dir(path_of(m, "..", path)));
     TRY(sys_mkdir(path_of(m, "journal", path), 0700));
     TRY(rows_take(m));
@@ -190,11 +199,11 @@ static struct err threads_start(struct embedded *m)
     return copy_keep_start(m);
 }
 
-static struct err open_all(struct embedded *m, const struct meta_options *options)
+static struct err open_all(struct embedded *m, const struct meta_options *options, int lock_fd)
 {
     TRY(options_fill(m, options));
     TRY(memory_take(m));
-    TRY(dir_take(m));
+    TRY(dir_take(m, lock_fd));
     disk_ballast_find(m);
     TRY(replay(m));
     TRY(copy_keep_open(m));
@@ -206,7 +215,7 @@ static struct err open_all(struct embedded *m, const struct meta_options *option
 static void close_all(struct embedded *m);
 static const struct meta_ops embedded_ops;
 
-struct err embedded_open(const struct meta_options *options, struct meta **ret)
+struct err embedded_open_in_lock(const struct meta_options *options, int lock_fd, struct meta **ret)
 {
     char why[512];
     struct embedded *m = calloc(1, sizeof(*m));
@@ -220,7 +229,7 @@ struct err embedded_open(const struct meta_options *options, struct meta **ret)
     cond_init(&m->has_work);
     cond_init(&m->has_frozen);
     cond_init(&m->has_checkpointed);
-    const struct err e = open_all(m, options);
+    const struct err e = open_all(m, options, lock_fd);
     if (e.code) {
         const struct err kept = err_keep(e, why, sizeof(why)); /* closing may fail and use up the ring */
         close_all(m);
@@ -228,6 +237,11 @@ struct err embedded_open(const struct meta_options *options, struct meta **ret)
     }
     *ret = &m->meta;
     return OK;
+}
+
+struct err embedded_open(const struct meta_options *options, struct meta **ret)
+{
+    return embedded_open_in_lock(options, -1, ret);
 }
 
 /* ---- closing ---- */

@@ -39,6 +39,8 @@ struct meta {
 };
 
 struct err embedded_open(const struct meta_options *options, struct meta **ret);
+/* The same for who has the directory's lock already, by lock_fd. That stays the caller's, and keeps everybody else out after the engine is closed, too. */
+struct err embedded_open_in_lock(const struct meta_options *options, int lock_fd, struct meta **ret);
 struct err pg_open(const struct meta_options *options, struct meta **ret);
 
 /* ---- transactions ---- */

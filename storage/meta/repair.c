@@ -1,5 +1,6 @@
 /*
- * repair.c - the copy is unpacked beside and verified; two renames put it in LMDB's place; then the store is opened, which replays the journal, and closed again.
+ * repair.c - the copy is unpacked beside and verified; two renames put it in LMDB's place; then the store is opened, which replays the journal, and closed again. All of it under one lock, which the store
+ * is opened in: a server that starts meanwhile is refused, so nothing is renamed under one.
  *
  *   rows.repair/    LMDB out of the copy, until it is verified
  *   rows.broken-N/  what was LMDB, N the time in milliseconds since 1970
@@ -13,6 +14,7 @@
 
 #include "storage/base/clock.h"
 #include "storage/base/sysio.h"
+#include "storage/meta/engine.h"
 #include "storage/meta/lmdb_rows.h"
 #include "storage/meta/segment.h"
 
@@ -84,14 +86,14 @@ static void swap_back(const char *dir, const struct repaired *r)
 }
 
 /* Opening replays; behind the checkpoint LMDB has it all, and is looked through once more. */
-static struct err replay(const struct meta_options *options)
+static struct err replay(const struct meta_options *options, int lock_fd)
 {
     struct meta_options o = *options;
     char path[SEGMENT_PATH_MAX];
     struct meta *m;
 
     o.is_offline = true; /* the copy stays as it is */
-    TRY(meta_open(&o, &m));
+    TRY(embedded_open_in_lock(&o, lock_fd, &m));
     const struct err e = meta_checkpoint(m);
     meta_close(m);
     TRY(e);
@@ -100,28 +102,32 @@ static struct err replay(const struct meta_options *options)
 
 static struct err put_copy(const char *dir, struct repaired *r)
 {
-    int fd = -1;
+    const struct err e = unpack(dir, &r->copy);
+    if (e.code == ERR_NOT_FOUND) return err_fail(ERR_NOT_FOUND, "there is no copy of the rows in %s", dir);
+    TRY(e);
+    return swap(dir, r);
+}
 
-    TRY(lock(dir, &fd));
-    struct err e = unpack(dir, &r->copy);
-    if (e.code == ERR_NOT_FOUND) e = err_fail(ERR_NOT_FOUND, "there is no copy of the rows in %s", dir);
-    if (!e.code) e = swap(dir, r);
-    sys_close(fd);
-    return e;
+static struct err repair_in_lock(const struct meta_options *options, int lock_fd, struct repaired *r)
+{
+    char why[512];
+
+    TRY(put_copy(options->dir, r));
+    const struct err e = replay(options, lock_fd);
+    if (!e.code) return OK;
+    const struct err kept = err_keep(e, why, sizeof(why));
+    if (e.code != ERR_BUSY) swap_back(options->dir, r); /* busy: somebody uses what is there now */
+    return err_fail(kept.code, "%s", why);
 }
 
 struct err meta_repair(const struct meta_options *options, struct repaired *ret)
 {
     struct repaired r = { .broken = "" };
-    char why[512];
+    int fd = -1;
 
-    TRY(put_copy(options->dir, &r));
-    const struct err e = replay(options);
-    if (!e.code) {
-        *ret = r;
-        return OK;
-    }
-    const struct err kept = err_keep(e, why, sizeof(why));
-    swap_back(options->dir, &r);
-    return err_fail(kept.code, "%s", why);
+    TRY(lock(options->dir, &fd));
+    const struct err e = repair_in_lock(options, fd, &r);
+    sys_close(fd);
+    if (!e.code) *ret = r;
+    return e;
 }

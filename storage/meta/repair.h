@@ -18,7 +18,7 @@ struct repaired {
 };
 
 /* Put the copy in the place of LMDB, and replay the journal that was kept for it. options as for the store (dir, segment_bytes, disk_floor_bytes). What was there is kept under another name. All is verified:
- * the copy's checksum, each of its pages and rows, and that no batch of the journal is missing. When that fails, LMDB is where it was, and `why` says what is missing. A repair that is stopped at any point can
+ * the copy's checksum, each of its pages and rows, and that no batch of the journal is missing. When that fails, LMDB is where it was, and `why` says what is missing. The store is locked from beginning to end: who opens it meanwhile gets ERR_BUSY. A repair that is stopped at any point can
  * be begun again. ERR_NOT_FOUND: there is no copy. ERR_CORRUPT: the copy or the journal is damaged. ERR_BUSY: somebody has the store open. */
 struct err meta_repair(const struct meta_options *options, struct repaired *ret);
 
