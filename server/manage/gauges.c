@@ -42,6 +42,7 @@ void gauges_refresh(struct store *s)
     METRIC_SET(checkpoint_last_timestamp_seconds, m.checkpoint_last_ms / 1000);
     METRIC_SET(rows_copy_last_timestamp_seconds, m.copy.made_ms / 1000);
     METRIC_SET(rows_copy_suffices, m.copy.made_ms != 0);
+    METRIC_SET(rows_copy_wanted, m.copy.is_wanted);
     METRIC_SET(rows_copy_held_bytes, m.copy.held_bytes);
     METRIC_SET(lmdb_used_bytes, m.lmdb_bytes_used);
     METRIC_SET(lmdb_map_bytes, m.lmdb_bytes_map);

@@ -29,6 +29,7 @@
 #define LIMIT_SLICE_ROWS 2000        /* of one LMDB transaction of a checkpoint: more stalls the journal's flushes (design.md 3.1) */
 #define LIMIT_SLICE_BYTES (8 * MIB)  /* the same, for large rows */
 #define LIMIT_COPY_HELD (10 * GIB)   /* of journal that waits for the next copy of the rows: design.md 3.1; less where a tenth of the free space is less */
+#define LIMIT_COPY_MARGIN (1 * GIB)  /* free beside what a copy of the rows takes, the floor and two segments, before one is made where there is none, or a tenth of the disk where that is less: so much has to come and go for it to be made and given up in turn */
 #define LIMIT_ROWS_COPY_BYTES (64 * MIB) /* copied a second: 2.5 GB, the rows of 10,000,000 objects, in 40 s, at a fraction of what a disk writes */
 #define LIMIT_SEGMENT_FILES 128      /* descriptors of old journal segments kept open for reading */
 #define LIMIT_IDENTITIES_LEASE_MS 2000 /* how long a server believes what it knows of identities, when others change them too: what is revoked works no longer than that */

@@ -88,7 +88,8 @@ static struct {
     _Atomic bool has_struck;
     void (*visit)(void *arg); /* what is called instead of failing; published by kinds */
     void *visit_arg;
-} fault;
+    _Atomic uint64_t free_bytes; /* what is said to be free; UINT64_MAX: the truth */
+} fault = { .free_bytes = UINT64_MAX };
 
 /* The slow half of fault_strikes. Out of line, so that the fast half stays small where it is inlined. */
 static __attribute__((noinline)) int fault_decide(enum call call)
@@ -148,6 +149,11 @@ bool fault_disarm(void)
 {
     atomic_store(&fault.kinds, 0);
     return atomic_load(&fault.has_struck);
+}
+
+void fault_set_free(uint64_t bytes)
+{
+    atomic_store(&fault.free_bytes, bytes);
 }
 
 uint64_t fault_count(void)
@@ -396,7 +402,8 @@ struct err sys_free_bytes(const char *path, uint64_t *ret_free, uint64_t *ret_to
     const int e = ERRNO_OF(CALL_STATVFS, statvfs(path, &fs));
 
     if (e) return path_result(CALL_STATVFS, path, e);
-    *ret_free = (uint64_t)fs.f_bavail * fs.f_frsize;
+    const uint64_t set = atomic_load_explicit(&fault.free_bytes, memory_order_relaxed);
+    *ret_free = set != UINT64_MAX ? set : (uint64_t)fs.f_bavail * fs.f_frsize;
     *ret_total = (uint64_t)fs.f_blocks * fs.f_frsize;
     return OK;
 }

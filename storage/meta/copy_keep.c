@@ -143,7 +143,7 @@ static struct err put_in_place_locked(struct embedded *m, const char *fresh, con
     if (!e.code || c->segment_from < k->kept_from) k->kept_from = c->segment_from;
     TRY(e);
     k->made_ms = c->made_ms;
-    k->is_given_up = false;
+    k->is_given_up = k->is_want_told = false;
     return OK;
 }
 
@@ -177,6 +177,18 @@ static void end(struct embedded *m, struct err e)
     else if (e.code != ERR_CLOSED) METRIC_ADD(rows_copy_failures, 1);
 }
 
+/* Besides the copy's own bytes. One that replaces another is made while there is room at all. */
+static uint64_t margin(struct embedded *m)
+{
+    const uint64_t tenth = atomic_load(&m->disk_total) / 10;
+
+    mutex_lock(&m->copy.lock);
+    const bool has_one = m->copy.made_ms != 0;
+    mutex_unlock(&m->copy.lock);
+    if (has_one) return 0;
+    return tenth < LIMIT_COPY_MARGIN ? tenth : LIMIT_COPY_MARGIN;
+}
+
 /* Room for a copy beside the one there is. */
 static bool has_room(struct embedded *m)
 {
@@ -185,7 +197,7 @@ static bool has_room(struct embedded *m)
     disk_look(m);
     if (!disk_has_room(m) || lmdb_usage(m->lmdb, &usage).code) return false;
     return atomic_load(&m->disk_free) - m->options.disk_floor_bytes - 2 * m->options.segment_bytes
-        > usage.bytes_live;
+        > usage.bytes_live + margin(m);
 }
 
 struct err copy_keep_make(struct embedded *m)
@@ -230,31 +242,56 @@ static struct err give_up_locked(struct embedded *m)
     return OK;
 }
 
+/* What is kept, or being made, has to go: below the floor in any case, and before that where journal goes with it. */
+static bool is_too_full(struct embedded *m, uint64_t held)
+{
+    if (m->options.is_offline) return false;
+    disk_look(m);
+    return held ? !disk_has_room(m) : atomic_load(&m->is_below_floor);
+}
+
+static bool try_to_give_up_locked(struct embedded *m)
+{
+    struct copy_keep *k = &m->copy;
+    const uint64_t bytes = k->bytes;
+    const struct err e = give_up_locked(m);
+
+    if (e.code) LOG_WARN("the copy of the rows could not be given up", ERRF(e));
+    else if (!k->is_want_told) {
+        k->is_want_told = true;
+        LOG_WARN(
+            "the disk is almost full: the copy of the rows is given up, and the journal kept for it goes",
+            U64("bytes", bytes), U64("journal", k->held_bytes));
+    }
+    return !e.code;
+}
+
 bool copy_keep_held(struct embedded *m, uint64_t bytes)
 {
     struct copy_keep *k = &m->copy;
-    bool gives_up = false;
+    const bool is_full = is_too_full(m, bytes);
+    bool is_given_up = false;
 
-    if (bytes) {
-        disk_look(m);
-        gives_up = !disk_has_room(m);
-    }
     mutex_lock(&k->lock);
     k->held_bytes = bytes;
-    if (gives_up) {
-        const struct err e = give_up_locked(m);
-        gives_up = !e.code;
-        if (e.code) LOG_WARN("the copy of the rows could not be given up", ERRF(e));
-        else
-            LOG_WARN(
-                "the disk is almost full: the copy of the rows is given up, and the journal kept for it goes",
-                U64("bytes", bytes));
+    if (is_full && (k->kept_from != SEGMENT_NONE || k->making_from != SEGMENT_NONE)) {
+        is_given_up = try_to_give_up_locked(m);
     } else if (bytes && bytes >= held_max(m)) {
         k->is_asked = true;
         cond_signal(&k->has_work);
     }
     mutex_unlock(&k->lock);
-    return gives_up;
+    return is_given_up;
+}
+
+void copy_keep_room_again(struct embedded *m)
+{
+    struct copy_keep *k = &m->copy;
+
+    mutex_lock(&k->lock);
+    k->is_room_back = true;
+    cond_signal(&k->has_work);
+    mutex_unlock(&k->lock);
 }
 
 static bool is_due_locked(const struct embedded *m)
@@ -274,12 +311,25 @@ static bool wait_until_due(struct embedded *m, uint64_t wait_ms)
     mutex_lock(&k->lock);
     while (!k->is_closing) {
         const uint64_t now = clock_mono_ms();
-        if (now >= not_before && is_due_locked(m)) break;
+        if ((now >= not_before || k->is_room_back) && is_due_locked(m)) break;
         (void)cond_wait_until(&k->has_work, &k->lock, now < not_before ? not_before : now + LOOK_MS);
     }
+    k->is_room_back = false;
     const bool goes_on = !k->is_closing;
     mutex_unlock(&k->lock);
     return goes_on;
+}
+
+/* A full disk may last for days, and an attempt is made every minute. */
+static void tell_want_of_space(struct embedded *m, struct err e)
+{
+    struct copy_keep *k = &m->copy;
+
+    mutex_lock(&k->lock);
+    const bool is_told = k->is_want_told;
+    k->is_want_told = true;
+    mutex_unlock(&k->lock);
+    if (!is_told) LOG_WARN("no copy of the rows was made, it is when there is room", ERRF(e));
 }
 
 static void copy_keep_main(void *arg)
@@ -297,6 +347,7 @@ static void copy_keep_main(void *arg)
             LOG_ERROR(
                 "the rows in LMDB are damaged, the copy before is kept: stop the server and run firn store check",
                 ERRF(e));
+        else if (e.code == ERR_NO_SPACE) tell_want_of_space(m, e);
         else if (e.code != ERR_CLOSED) LOG_WARN("no copy of the rows was made, it is tried again", ERRF(e));
     }
 }
@@ -329,6 +380,7 @@ void copy_keep_status(struct embedded *m, struct meta_copy_status *ret)
             : k->is_given_up ? "given up"
             : is_off(m)      ? "off"
                              : "none yet",
+        .is_wanted = !is_off(m),
         .made_ms = k->made_ms,
         .bytes = k->bytes,
         .held_bytes = k->held_bytes,

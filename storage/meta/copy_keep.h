@@ -6,7 +6,9 @@
  *   C2  there is at most one whole copy, and one only replaces another when it was read again and is not damaged
  *
  * A copy is made when there is none, when the interval is over since the last one, and earlier when segments that only wait for the next one (dead but for the copy there is) pass 10 GiB or a tenth of the
- * free space. Where space runs out all the same, the copy is given up: its file goes, the segments go, and status says so; a new one is made when there is room.
+ * free space. Where space runs out all the same, the copy is given up: its file goes, the segments go, and status says so. That is at the moment the disk is seen to be below its floor; and before that, without
+ * room for two more segments, when there are segments that go with it. A new one is made by itself when there is room for it and LIMIT_COPY_MARGIN more. An operator's verb (is_offline) never gives it up: a
+ * repair needs it to the end.
  *
  * Threads: one of its own makes copies; copy_keep_held belongs to the checkpoint thread; the rest is for any.
  */
@@ -29,6 +31,8 @@ struct copy_keep {
     bool is_asked, is_closing;
     bool is_void;         /* the one that is being made was given up meanwhile */
     bool is_given_up;     /* for want of space, and none was made since */
+    bool is_room_back;    /* since the last attempt: the next need not wait */
+    bool is_want_told;    /* of space, in the log: once until one is made */
     uint32_t kept_from;   /* the journal from here on is held for the copy there is; SEGMENT_NONE */
     uint32_t making_from; /* and for the one that is being made */
     int64_t made_ms;      /* 0: there is none */
@@ -51,6 +55,8 @@ void copy_keep_done(struct embedded *m);
 uint32_t copy_keep_from(struct embedded *m);
 /* So many bytes wait for the next copy only. True: the copy was given up for want of space, and they may go now. */
 bool copy_keep_held(struct embedded *m, uint64_t bytes);
+/* The disk has room again, as a look has found. Called without locks. */
+void copy_keep_room_again(struct embedded *m);
 /* Make one now. ERR_NO_SPACE, ERR_CORRUPT (LMDB is damaged), ERR_CLOSED, ERR_IO: the one before is still there. */
 struct err copy_keep_make(struct embedded *m);
 void copy_keep_status(struct embedded *m, struct meta_copy_status *ret);

@@ -89,15 +89,127 @@ TEST(where_space_runs_out_the_copy_is_given_up)
     CHECK_OK(copy_keep_make(embedded_of(w.meta)));
     world_die(&w);
     w.meta = meta_close(w.meta);
-    o.disk_floor_bytes = 1024 * TIB;
-    CHECK_OK(meta_open(&o, &w.meta));
     CHECK(world_has_copy(&w));
+    o.disk_floor_bytes = 1024 * TIB;
+    CHECK_OK(meta_open(&o, &w.meta)); /* where it goes at once */
     CHECK_OK(meta_run_freeing(w.meta, world_change_fn, &c));
     wait_for_segments(w.meta, 3);
     CHECK(!world_has_copy(&w));
     CHECK_STR(str_from_z(world_status_of(w.meta).copy.state), STR("given up"));
     CHECK_ERR(copy_keep_make(embedded_of(w.meta)), ERR_NO_SPACE);
     meta_close(w.meta);
+}
+
+/* ---- a disk that fills up under a server ---- */
+
+static void wait_for_copy(struct world *w, bool is_there)
+{
+    const uint64_t deadline = clock_mono_ms() + 10000;
+
+    while (world_has_copy(w) != is_there && clock_mono_ms() < deadline) sched_yield();
+    CHECK(world_has_copy(w) == is_there);
+}
+
+/* The disk has so much free, and somebody looks. */
+static void set_free(struct world *w, uint64_t bytes)
+{
+    fault_set_free(bytes);
+    (void)world_status_of(w->meta);
+}
+
+TEST(a_copy_goes_at_the_moment_the_disk_is_seen_below_its_floor)
+{
+    struct world w = { .dir = test_dir() };
+    const int kept = test_quiet_begin();
+
+    w.meta = world_open(w.dir);
+    world_change(&w, 20);
+    CHECK_OK(copy_keep_make(embedded_of(w.meta)));
+    CHECK_U64(world_status_of(w.meta).copy.held_bytes, 0);
+    set_free(&w, MIB); /* the floor: nothing is held, so nothing but the copy itself would come back */
+    CHECK_OK(meta_checkpoint(w.meta));
+    CHECK(world_has_copy(&w));
+    set_free(&w, MIB - 1);
+    wait_for_copy(&w, false); /* no checkpoint is made, and nothing is written */
+    const struct meta_copy_status copy = world_status_of(w.meta).copy;
+    CHECK_STR(str_from_z(copy.state), STR("given up"));
+    CHECK(!copy.made_ms && !copy.bytes);
+    fault_set_free(UINT64_MAX);
+    world_check_rows(&w);
+    meta_close(w.meta);
+    test_quiet_end(kept);
+}
+
+TEST(segments_kept_for_a_copy_go_at_the_moment_the_disk_is_seen_to_have_no_room)
+{
+    struct world w = { .dir = test_dir() };
+    const uint64_t deadline = clock_mono_ms() + 10000;
+    const int kept = test_quiet_begin();
+
+    w.meta = world_open(w.dir);
+    CHECK_OK(copy_keep_make(embedded_of(w.meta)));
+    world_die(&w);
+    while (world_status_of(w.meta).copy.held_bytes < MIB && clock_mono_ms() < deadline) sched_yield();
+    const struct meta_status before = world_status_of(w.meta);
+    const uint64_t held = before.copy.held_bytes / (256 * KIB);
+    CHECK(held >= 4);
+    set_free(&w, MIB + 2 * 256 * KIB - 1); /* writes are still admitted */
+    wait_for_copy(&w, false);
+    while (is_waiting(w.meta, before.journal_segments - held) && clock_mono_ms() < deadline) sched_yield();
+    CHECK(!is_waiting(w.meta, before.journal_segments - held));
+    fault_set_free(UINT64_MAX);
+    world_check_rows(&w);
+    meta_close(w.meta);
+    test_quiet_end(kept);
+}
+
+TEST(a_copy_that_was_given_up_is_made_again_when_there_is_room_and_some_more)
+{
+    struct world w = { .dir = test_dir() };
+    const int kept = test_quiet_begin();
+
+    w.meta = world_open(w.dir);
+    world_change(&w, 20);
+    CHECK_OK(copy_keep_make(embedded_of(w.meta)));
+    const struct meta_status s = world_status_of(w.meta);
+    const uint64_t tenth = s.disk_total_bytes / 10,
+                   margin = tenth < LIMIT_COPY_MARGIN ? tenth : LIMIT_COPY_MARGIN;
+    const uint64_t room = MIB + 2 * 256 * KIB
+        + 2 * MIB; /* for a copy of less than 2 MiB, to the floor and two segments */
+    CHECK(s.lmdb_bytes_used < 2 * MIB && margin > 4 * MIB);
+    set_free(&w, room);
+    CHECK_OK(copy_keep_make(embedded_of(w.meta))); /* in the place of another */
+    set_free(&w, 0);
+    wait_for_copy(&w, false);
+    set_free(&w, room + margin - 3 * MIB);
+    CHECK_ERR(copy_keep_make(embedded_of(w.meta)), ERR_NO_SPACE);
+    CHECK_STR(str_from_z(world_status_of(w.meta).copy.state), STR("given up"));
+    set_free(&w, room + margin);
+    CHECK_OK(copy_keep_make(embedded_of(w.meta)));
+    CHECK_STR(str_from_z(world_status_of(w.meta).copy.state), STR("kept"));
+    fault_set_free(UINT64_MAX);
+    world_check_repair(&w);
+    meta_close(w.meta);
+    test_quiet_end(kept);
+}
+
+TEST(a_copy_that_was_given_up_comes_back_by_itself)
+{
+    struct world w = { .dir = test_dir() };
+    struct meta_options o = world_options(w.dir);
+    const int kept = test_quiet_begin();
+
+    o.is_checkpoint_manual = false;
+    CHECK_OK(meta_open(&o, &w.meta));
+    wait_for_copy(&w, true);
+    for (int round = 0; round < 3; round++) {
+        set_free(&w, 0);
+        wait_for_copy(&w, false);
+        set_free(&w, UINT64_MAX);
+        wait_for_copy(&w, true);
+    }
+    meta_close(w.meta);
+    test_quiet_end(kept);
 }
 
 TEST(the_first_copy_is_made_by_itself)

@@ -4,6 +4,9 @@
  * Below a floor of free space only work that frees some is admitted, so that the room left is for its journal and for checkpoints. When
  * even these find none, the ballast, a file of one segment's size, is given up; it is taken again when there is room.
  *
+ * The copy of the rows and the journal kept for it (copy_keep.h) are worth less than room to write. The look that first finds the disk below the floor, or without the room that the next segments need, wakes
+ * the checkpoint thread, which gives them up; the look that finds room again wakes the one that makes copies.
+ *
  * Segments and volumes' space come back only behind a checkpoint. So where space is short one is asked for once a second, before the rows that
  * wait in memory are more than the floor can take up in LMDB, and below it, so that what was deleted comes back.
  */
@@ -21,6 +24,16 @@
 #define ASK_MS                                                                                               \
     1000 /* a checkpoint of a few rows is a few flushes; deletes write little journal in a second */
 
+/* Each crossing is seen by one look. */
+static void tell_copy(struct embedded *m, bool was_below, bool is_below)
+{
+    const bool is_tight = !disk_has_room(m);
+    const bool was_tight = atomic_exchange(&m->is_tight, is_tight);
+
+    if ((is_below && !was_below) || (is_tight && !was_tight)) checkpoint_look_again(m);
+    else if (was_tight && !is_tight) copy_keep_room_again(m);
+}
+
 void disk_look(struct embedded *m)
 {
     uint64_t available, total;
@@ -31,7 +44,9 @@ void disk_look(struct embedded *m)
     atomic_store(&m->disk_free, available);
     atomic_store(&m->disk_total, total);
     const bool is_below = available < m->options.disk_floor_bytes;
-    if (atomic_exchange(&m->is_below_floor, is_below) == is_below) return;
+    const bool was_below = atomic_exchange(&m->is_below_floor, is_below);
+    tell_copy(m, was_below, is_below);
+    if (was_below == is_below) return;
     if (is_below) LOG_WARN("the disk is almost full: only deletes are admitted", U64("free", available));
     else LOG_INFO("the disk has room again", U64("free", available));
 }

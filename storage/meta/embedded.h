@@ -102,7 +102,7 @@ struct embedded {
     _Atomic uint64_t batch_durable;
     _Atomic uint64_t transactions, batches, memtable_bytes, memtable_rows;
     _Atomic uint64_t disk_free, disk_total, disk_looked_ms, disk_asked_ms;
-    atomic_bool is_below_floor, has_ballast;
+    atomic_bool is_below_floor, is_tight, has_ballast; /* is_tight: not disk_has_room, at the last look */
     uint8_t journal_id[16];
 };
 
@@ -136,7 +136,7 @@ void committer_main(void *meta);
 void embedded_stop(struct embedded *m, const char *why);
 
 /* ---- disk.c ---- */
-void disk_look(struct embedded *m); /* now */
+void disk_look(struct embedded *m); /* now. Takes queue_lock and the copy's lock: to be called without either */
 /* ERR_NO_SPACE below the floor, unless it is freeing. Looks again every so often, and asks for a checkpoint when space is short. */
 struct err disk_admit(struct embedded *m, bool is_freeing);
 bool disk_has_room(struct embedded *m); /* for what is only kept to be quicker: a ballast, spare segments */

@@ -211,6 +211,7 @@ struct err meta_checkpoint(struct meta *m);
 /* Of the copy that a broken LMDB would be replaced by (embedded engine). */
 struct meta_copy_status {
     const char *state;   /* "kept"; "none yet"; "given up": for want of space; "off". NULL: PostgreSQL */
+    bool is_wanted;      /* one is to be kept */
     int64_t made_ms;     /* 0: there is none */
     uint64_t bytes;      /* of its file */
     uint64_t held_bytes; /* of journal segments that wait for the next one only */

@@ -93,6 +93,30 @@ TEST(a_long_journal_is_replayed_through_a_small_memory)
     meta_close(w.meta);
 }
 
+/* Else a repair on a disk that its two sets of rows filled would throw away what it repairs from. */
+TEST(a_repair_on_a_full_disk_leaves_the_copy)
+{
+    struct world w = { .dir = test_dir() };
+    const struct meta_options o = world_options(w.dir);
+    struct repaired r;
+    const int kept = test_quiet_begin();
+
+    w.meta = world_open(w.dir);
+    CHECK_OK(copy_keep_make(embedded_of(w.meta)));
+    world_die(&w);
+    w.meta = meta_close(w.meta);
+    world_break_lmdb(&w, 0);
+    fault_set_free(0);
+    CHECK_OK(meta_repair(&o, &r));
+    CHECK(world_has_copy(&w));
+    CHECK_OK(meta_repair(&o, &r));
+    fault_set_free(UINT64_MAX);
+    w.meta = world_open(w.dir);
+    world_check_rows(&w);
+    meta_close(w.meta);
+    test_quiet_end(kept);
+}
+
 /* Stopped after each call of a repair, the next one ends it. */
 TEST(a_repair_that_is_stopped_is_ended_by_the_next)
 {

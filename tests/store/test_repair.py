@@ -97,7 +97,8 @@ def test_a_broken_lmdb_is_repaired_to_what_was_acknowledged(server, at):
     server.start()
     assert seen(server) == before
     write(server, 6)
-    assert "firn_rows_copy_suffices 1" in server.raw().request("GET", "/metrics").body.decode()
+    metrics = server.raw().request("GET", "/metrics").body.decode()
+    assert "firn_rows_copy_suffices 1" in metrics and "firn_rows_copy_wanted 1" in metrics
 
 
 def test_without_a_copy_repair_says_so_and_changes_nothing(server):
@@ -106,6 +107,8 @@ def test_without_a_copy_repair_says_so_and_changes_nothing(server):
     server.arguments += ["--copy-interval", "0"]
     server.restart()
     assert status(server)["copy"]["state"] == "off"
+    metrics = server.raw().request("GET", "/metrics").body.decode()
+    assert "firn_rows_copy_suffices 0" in metrics and "firn_rows_copy_wanted 0" in metrics
     before = seen(server)
     server.stop()
     whole = (server.data / "rows/rows/data.mdb").read_bytes()
