@@ -89,7 +89,11 @@ static struct {
     void (*visit)(void *arg); /* what is called instead of failing; published by kinds */
     void *visit_arg;
     _Atomic uint64_t free_bytes; /* what is said to be free; UINT64_MAX: the truth */
+    _Atomic uint64_t unreadable_from, unreadable_len;
 } fault = { .free_bytes = UINT64_MAX };
+
+#define FAULT_UNREADABLE                                                                                     \
+    (1u << 10) /* a flag: no calls fail by their number, those of pread do by their place */
 
 /* The slow half of fault_strikes. Out of line, so that the fast half stays small where it is inlined. */
 static __attribute__((noinline)) int fault_decide(enum call call)
@@ -97,7 +101,7 @@ static __attribute__((noinline)) int fault_decide(enum call call)
     const unsigned kinds = atomic_load_explicit(&fault.kinds, memory_order_acquire);
 
     atomic_fetch_add(&fault.count, 1);
-    if (!(kinds & calls[call].kind)) return 0;
+    if (!(kinds & calls[call].kind) || (kinds & FAULT_UNREADABLE)) return 0;
 
     const uint64_t index = atomic_fetch_add(&fault.matching, 1), nth = atomic_load(&fault.nth);
     if (index != nth && !(index > nth && (kinds & FAULT_STICKY))) return 0;
@@ -113,6 +117,23 @@ static inline int fault_strikes(enum call call)
 {
     if (__builtin_expect(atomic_load_explicit(&fault.kinds, memory_order_relaxed) == 0, 1)) return 0;
     return fault_decide(call);
+}
+
+static __attribute__((noinline)) int fault_decide_place(uint64_t offset, size_t len)
+{
+    const uint64_t from = atomic_load(&fault.unreadable_from), to = from + atomic_load(&fault.unreadable_len);
+
+    if (!(atomic_load_explicit(&fault.kinds, memory_order_acquire) & FAULT_UNREADABLE)) return 0;
+    if (offset >= to || offset + len <= from) return 0;
+    atomic_store(&fault.has_struck, true);
+    return EIO;
+}
+
+/* fault_strikes for a pread of that place. */
+static inline int fault_strikes_at(enum call call, uint64_t offset, size_t len)
+{
+    if (__builtin_expect(atomic_load_explicit(&fault.kinds, memory_order_relaxed) == 0, 1)) return 0;
+    return fault_decide(call) ?: fault_decide_place(offset, len);
 }
 
 static void arm(unsigned kinds, uint64_t nth, int errno_value)
@@ -143,6 +164,14 @@ void fault_arm_visit(unsigned kinds, uint64_t nth, void (*fn)(void *arg), void *
 void fault_arm_stop(uint64_t nth)
 {
     fault_arm(FAULT_ALL | FAULT_STICKY, nth, EIO);
+}
+
+void fault_arm_unreadable(uint64_t offset, uint64_t len)
+{
+    atomic_store(&fault.kinds, 0);
+    atomic_store(&fault.unreadable_from, offset);
+    atomic_store(&fault.unreadable_len, len);
+    fault_arm(FAULT_READ | FAULT_UNREADABLE, 0, EIO);
 }
 
 bool fault_disarm(void)
@@ -254,7 +283,7 @@ struct err sys_read(int fd, void *data, size_t len, size_t *ret_len)
 struct err sys_pread(int fd, void *data, size_t len, uint64_t offset, size_t *ret_len)
 {
     ssize_t n = 0;
-    const int e = ERRNO_OF(CALL_PREAD, n = pread(fd, data, len, (off_t)offset));
+    const int e = fault_strikes_at(CALL_PREAD, offset, len) ?: RETRY(n = pread(fd, data, len, (off_t)offset));
 
     if (!e) *ret_len = (size_t)n;
     return fd_result(CALL_PREAD, fd, e);
@@ -279,7 +308,8 @@ struct err sys_pread_nowait(int fd, void *data, size_t len, uint64_t offset, siz
 {
     const struct iovec part = { data, len };
     ssize_t n = 0;
-    const int e = ERRNO_OF(CALL_PREAD_NOWAIT, n = preadv2(fd, &part, 1, (off_t)offset, RWF_NOWAIT));
+    const int e = fault_strikes_at(CALL_PREAD_NOWAIT, offset, len)
+        ?: RETRY(n = preadv2(fd, &part, 1, (off_t)offset, RWF_NOWAIT));
 
     /* File systems that cannot promise not to wait say EOPNOTSUPP; old kernels say EINVAL or ENOSYS. */
     const bool is_cold = e == EAGAIN || e == EOPNOTSUPP || e == ENOSYS || e == EINVAL;

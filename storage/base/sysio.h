@@ -75,6 +75,8 @@ void fault_arm(unsigned kinds, uint64_t nth, int errno_value);
 void fault_arm_stop(uint64_t nth);
 /* Nothing fails: just before the nth call of these kinds fn is called, on the thread that makes it and with whatever locks that holds, and nothing is armed any more by then. */
 void fault_arm_visit(unsigned kinds, uint64_t nth, void (*fn)(void *arg), void *arg);
+/* An unreadable place of a disk: every pread that touches one of these bytes, of whichever file, fails with EIO. */
+void fault_arm_unreadable(uint64_t offset, uint64_t len);
 bool fault_disarm(void); /* did it strike? */
 /* From now on every disk has so many bytes free, as sys_free_bytes says it, armed or not. UINT64_MAX: what it has. */
 void fault_set_free(uint64_t bytes);

@@ -347,6 +347,25 @@ TEST(a_sticky_fault_stays_until_it_is_disarmed)
     sys_close(fd);
 }
 
+TEST(an_unreadable_place_fails_whatever_touches_it)
+{
+    const int fd = new_file();
+    char bytes[300];
+    size_t len;
+
+    CHECK_OK(sys_ftruncate(fd, 1000));
+    fault_arm_unreadable(200, 100);
+    CHECK_OK(sys_pread_all(fd, bytes, 200, 0));
+    CHECK_ERR(sys_pread_all(fd, bytes, 201, 0), ERR_IO);
+    CHECK_ERR(sys_pread(fd, bytes, 1, 299, &len), ERR_IO);
+    CHECK_ERR(sys_pread(fd, bytes, 300, 150, &len), ERR_IO);
+    CHECK_OK(sys_pread_all(fd, bytes, 300, 300));
+    CHECK_OK(sys_pwrite_all(fd, "x", 1, 250));
+    CHECK(fault_disarm());
+    CHECK_OK(sys_pread_all(fd, bytes, 201, 100));
+    sys_close(fd);
+}
+
 TEST(a_short_fault_leaves_half_of_the_bytes)
 {
     char a[] = "abc", b[] = "defgh", back[8];
