@@ -322,16 +322,16 @@ static struct err unmark(const char *to)
 
 /* ---- all of it ---- */
 
-/* Nobody else has the source open. One whose lock is lost, too, is nobody's. */
+/* No server has the source open. One whose lock is lost, too, is nobody's. The lock is a shared one, which a file that is only read can have: the source may lie on a disk that is not mounted to be written. */
 static struct err lock_source(const struct salvage *s, int *ret_fd)
 {
     char path[STORE_PATH_MAX + 64];
 
     (void)snprintf(path, sizeof(path), "%s/lock", s->rows_dir);
-    const struct err e = sys_open(path, O_RDWR, 0, ret_fd);
+    const struct err e = sys_open(path, O_RDONLY, 0, ret_fd);
     if (e.code == ERR_NOT_FOUND) return OK;
     TRY(e);
-    const struct err locked = sys_lock(*ret_fd);
+    const struct err locked = sys_lock_shared(*ret_fd);
     if (locked.code == ERR_BUSY)
         return err_fail(ERR_BUSY, "%s is in use: stop its server first", s->options->from);
     return locked;

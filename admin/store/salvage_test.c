@@ -1,8 +1,10 @@
 /* salvage_test.c - what is in journal and volumes comes back under its name, byte for byte, or is said to be lost; and never as something else. */
 #include "admin/store/salvage.h"
 
+#include <linux/capability.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "admin/store/salvage_state.h"
@@ -116,6 +118,34 @@ TEST(a_directory_with_something_in_it_is_refused)
     CHECK_ERR(store_salvage(&o, &r), ERR_EXISTS);
     const struct salvage_options nothing = { .from = shelf_path("nothing") };
     CHECK_ERR(store_salvage(&nothing, &r), ERR_NOT_FOUND);
+    shelf_close(&f);
+}
+
+/* Whoever runs the test, a file without the permission to write is not written. */
+static void obey_permissions(void)
+{
+    struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+    struct __user_cap_data_struct sets[2];
+
+    CHECK(syscall(SYS_capget, &head, sets) == 0);
+    sets[0].effective &= ~(1u << CAP_DAC_OVERRIDE);
+    CHECK(syscall(SYS_capset, &head, sets) == 0);
+}
+
+TEST(a_source_that_cannot_be_written_to_is_read_all_the_same)
+{
+    struct shelf f;
+    char lost[4096];
+    int fd;
+
+    shelf_open(&f, "data");
+    shelf_stop(&f);
+    const char *lock = shelf_path("data/rows/lock");
+    CHECK(chmod(lock, 0400) == 0);
+    obey_permissions();
+    CHECK_ERR(sys_open(lock, O_RDWR, 0, &fd), ERR_IO);
+    CHECK_U64(salvage_to(f.dir, NULL, lost).objects, SHELF_OBJECTS);
+    CHECK(chmod(lock, 0600) == 0);
     shelf_close(&f);
 }
 

@@ -260,13 +260,23 @@ void sys_close(int fd)
     if (fd >= 0) (void)close(fd);
 }
 
-struct err sys_lock(int fd)
+static struct err lock_whole(int fd, short type)
 {
-    struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+    struct flock whole = { .l_type = type, .l_whence = SEEK_SET };
     const int e = ERRNO_OF(CALL_LOCK, fcntl(fd, F_OFD_SETLK, &whole));
 
     if (e == EAGAIN || e == EACCES) return FAIL(ERR_BUSY, "somebody else holds the lock");
     return fd_result(CALL_LOCK, fd, e);
+}
+
+struct err sys_lock(int fd)
+{
+    return lock_whole(fd, F_WRLCK);
+}
+
+struct err sys_lock_shared(int fd)
+{
+    return lock_whole(fd, F_RDLCK);
 }
 
 /* ---- reading ---- */

@@ -45,6 +45,7 @@ struct err sys_unlink_if_there(const char *path); /* OK then, too */
 struct err sys_rename(const char *from, const char *to);
 struct err sys_mkdir(const char *path, mode_t mode); /* an existing directory is OK */
 struct err sys_lock(int fd); /* exclusive, at once; ERR_BUSY if somebody else holds it (fcntl F_OFD_SETLK) */
+struct err sys_lock_shared(int fd); /* the same, but others may hold it so, too; fd need only be readable */
 struct err sys_free_bytes(const char *path, uint64_t *ret_free, uint64_t *ret_total); /* for unprivileged users (f_bavail) */
 
 /* Names in a directory, without . and .., in no order. Call fn for each; stops at its first failure. */

@@ -197,6 +197,27 @@ TEST(a_lock_is_for_one)
     sys_close(second);
 }
 
+TEST(a_shared_lock_is_for_many_who_only_read_and_keeps_the_one_out)
+{
+    const struct path path = in_dir(test_dir(), "lock");
+    int first = -1, second = -1, writer = -1;
+
+    CHECK_OK(sys_open(path.z, O_RDWR | O_CREAT, 0600, &writer));
+    CHECK_OK(sys_open(path.z, O_RDONLY, 0, &first));
+    CHECK_OK(sys_open(path.z, O_RDONLY, 0, &second));
+    CHECK_OK(sys_lock(writer));
+    CHECK_ERR(sys_lock_shared(first), ERR_BUSY);
+    sys_close(writer);
+    CHECK_OK(sys_lock_shared(first));
+    CHECK_OK(sys_lock_shared(second));
+    CHECK_OK(sys_open(path.z, O_RDWR, 0, &writer));
+    CHECK_ERR(sys_lock(writer), ERR_BUSY);
+    sys_close(first);
+    sys_close(second);
+    CHECK_OK(sys_lock(writer));
+    sys_close(writer);
+}
+
 static struct err count_name(void *arg, const char *name)
 {
     int *count = arg;
