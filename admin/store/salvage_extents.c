@@ -1,5 +1,8 @@
 /*
  * salvage_extents.c - extents, found by the footers at the ends of 4 KiB pieces; each names its body, so a sort puts bodies together.
+ *
+ * A part of a body may be there more than once: a stop while a sparse volume is emptied (volume_compact.h) leaves the old extents and some of the new ones, which may be cut at other places. Which of them is the body's only the
+ * lost rows knew; so any will do that verifies. A body is read from its begin on, each time from an extent that has the next byte; where a block of one does not verify, it goes on in the next one that has that byte.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -86,7 +89,8 @@ static int compare(const void *a, const void *b)
     const int order = memcmp(x->body.bytes, y->body.bytes, sizeof(x->body.bytes));
 
     if (order) return order;
-    return x->body_offset < y->body_offset ? -1 : x->body_offset > y->body_offset;
+    if (x->body_offset != y->body_offset) return x->body_offset < y->body_offset ? -1 : 1;
+    return x->volume > y->volume ? -1 : x->volume < y->volume; /* what was moved lies in the younger one */
 }
 
 static void store_id_read(struct finding *f)
@@ -125,18 +129,21 @@ struct salvage_body salvage_body_at(const struct salvage_extents *e, size_t at)
 {
     const struct record *first = &e->items[at].record;
     struct salvage_body b = { .first = at, .is_whole = true };
+    uint64_t reach = 0;
     bool has_end = false;
 
     for (size_t i = at; i < e->count; i++) {
         const struct record *r = &e->items[i].record;
+        const uint64_t end = r->body_offset + r->data_len;
         if (memcmp(r->body.bytes, first->body.bytes, sizeof(r->body.bytes)) != 0) break;
-        b.is_whole &= !has_end && r->body_offset == b.length;
-        b.length += r->data_len;
-        b.count++;
+        b.is_whole &= r->body_offset <= reach && end > r->body_offset;
+        if (end > reach) reach = end;
+        if (r->is_last) b.is_whole &= r->body_length == end && (!has_end || b.length == end);
+        if (r->is_last) b.length = end;
         has_end |= r->is_last;
-        if (r->is_last) b.is_whole &= r->body_length == b.length;
+        b.count++;
     }
-    b.is_whole &= has_end;
+    b.is_whole &= has_end && reach == b.length;
     return b;
 }
 
@@ -155,21 +162,37 @@ bool salvage_body_find(const struct salvage_extents *e, struct uid uid, struct s
     return true;
 }
 
-static struct err blocks_read(int fd, const struct record *r, const uint32_t *crcs, uint8_t *block,
-                              salvage_piece_fn *fn, void *arg)
+/* ---- reading one ---- */
+
+struct reading {
+    const struct salvage_extents *extents;
+    salvage_piece_fn *fn;
+    void *arg;
+    uint64_t at;     /* of the body: all before it was given to fn */
+    bool is_refused; /* fn has failed: that is no fault of the extent */
+};
+
+/* From the block on that has the next byte of the body; of that one what was not given yet. */
+static struct err blocks_read(struct reading *g, int fd, const struct record *r, const uint32_t *crcs,
+                              uint8_t *block)
 {
-    for (uint32_t at = 0, i = 0; at < r->data_len; at += (uint32_t)LIMIT_BLOCK, i++) {
-        const size_t len = r->data_len - at < LIMIT_BLOCK ? r->data_len - at : LIMIT_BLOCK;
-        TRY(sys_pread_all(fd, block, len, r->offset + at));
+    while (g->at - r->body_offset < r->data_len) {
+        const uint32_t done = (uint32_t)(g->at - r->body_offset), i = done / (uint32_t)LIMIT_BLOCK;
+        const uint32_t from = i * (uint32_t)LIMIT_BLOCK;
+        const size_t len = r->data_len - from < LIMIT_BLOCK ? r->data_len - from : LIMIT_BLOCK;
+
+        TRY(sys_pread_all(fd, block, len, r->offset + from));
         if (crc32c(0, block, len) != crcs[i])
             return FAIL(ERR_CORRUPT, "its bytes do not match their checksum");
-        TRY(fn(arg, str_of(block, len)));
+        const struct err e = g->fn(g->arg, str_of(block + (done - from), len - (done - from)));
+        g->is_refused = e.code != ERR_OK;
+        TRY(e);
+        g->at = r->body_offset + from + len;
     }
     return OK;
 }
 
-static struct err extent_read(const struct salvage_extents *e, const struct record *r, salvage_piece_fn *fn,
-                              void *arg)
+static struct err extent_read(struct reading *g, const struct record *r)
 {
     const size_t trailer = record_trailer_bytes(r->data_len), table = 4 * (size_t)record_blocks(r->data_len);
     char path[PATH_MAX];
@@ -178,22 +201,41 @@ static struct err extent_read(const struct salvage_extents *e, const struct reco
     if (!memory) return no_memory();
     uint32_t *crcs = (uint32_t *)(void *)memory;
 
-    volume_path(e->dir, r->volume, path);
-    struct err err = sys_open(path, O_RDONLY, 0, &fd);
-    if (!err.code)
-        err = sys_pread_all(fd, memory + table + LIMIT_BLOCK, trailer,
-                            r->offset + record_bytes(r->data_len) - trailer);
-    if (!err.code) err = record_decode(memory + table + LIMIT_BLOCK, r, crcs);
-    if (!err.code) err = blocks_read(fd, r, crcs, memory + table, fn, arg);
+    volume_path(g->extents->dir, r->volume, path);
+    struct err e = sys_open(path, O_RDONLY, 0, &fd);
+    if (!e.code)
+        e = sys_pread_all(fd, memory + table + LIMIT_BLOCK, trailer,
+                          r->offset + record_bytes(r->data_len) - trailer);
+    if (!e.code) e = record_decode(memory + table + LIMIT_BLOCK, r, crcs);
+    if (!e.code) e = blocks_read(g, fd, r, crcs, memory + table);
     sys_close(fd);
     free(memory);
-    return err;
+    return e;
+}
+
+/* As far as the first extent goes that has the next byte and gives it. */
+static struct err go_on(struct reading *g, const struct salvage_body *b)
+{
+    const uint64_t before = g->at;
+    struct err e = FAIL(ERR_CORRUPT, "extents of its body are missing");
+
+    for (size_t i = b->first; i < b->first + b->count; i++) {
+        const struct record *r = &g->extents->items[i].record;
+        if (r->body_offset > before) break;
+        if (r->body_offset + r->data_len <= before) continue;
+        e = extent_read(g, r);
+        if (g->is_refused) return e;
+        if (g->at > before) return OK;
+    }
+    return e;
 }
 
 struct err salvage_body_read(const struct salvage_extents *e, const struct salvage_body *b,
                              salvage_piece_fn *fn, void *arg)
 {
+    struct reading g = { .extents = e, .fn = fn, .arg = arg };
+
     if (!b->is_whole) return FAIL(ERR_CORRUPT, "extents of its body are missing");
-    for (size_t i = b->first; i < b->first + b->count; i++) TRY(extent_read(e, &e->items[i].record, fn, arg));
+    while (g.at < b->length) TRY(go_on(&g, b));
     return OK;
 }

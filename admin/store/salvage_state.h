@@ -32,7 +32,7 @@ struct salvage_extents {
 struct err salvage_extents_find(struct salvage_extents *e, const char *volumes_dir, struct salvage_result *r);
 void salvage_extents_done(struct salvage_extents *e);
 
-/* One body: its first extent, how many, and whether it is whole. */
+/* One body: its first extent, how many there are of it, some of which may say the same, and whether they cover it. */
 struct salvage_body {
     size_t first, count;
     uint64_t length;
@@ -43,7 +43,7 @@ struct salvage_body salvage_body_at(const struct salvage_extents *e, size_t at);
 bool salvage_body_find(const struct salvage_extents *e, struct uid uid, struct salvage_body *ret);
 
 typedef struct err salvage_piece_fn(void *arg, struct str piece);
-/* Each block of a body, verified. ERR_CORRUPT. */
+/* All bytes of a body, once and in order, in verified pieces; of what is there twice whichever verifies. ERR_CORRUPT, ERR_IO: none does. */
 struct err salvage_body_read(const struct salvage_extents *e, const struct salvage_body *b, salvage_piece_fn *fn, void *arg);
 
 #endif
