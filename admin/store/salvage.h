@@ -2,13 +2,18 @@
  * salvage.h - bodies, under the names that are still known for them, out of a data directory whose rows are lost: without LMDB and without its copy.
  *
  * Small bodies lie in the journal, large ones in volumes, each with what is needed to find and to verify it. Names are in records of the journal that is still there, in the copy of the rows, and in pages of LMDB
- * that are still whole; what was put last counts. All bodies that verify go to a new store:
+ * that are still whole. All bodies that verify go to a new store:
  *
  *     their bucket and key          with the headers, metadata and tags of their row
  *     bucket-ID and key             where the bucket's name is not known any more
  *     salvaged-bodies and uid       bodies in volumes that no known row names: of parts, of objects whose row is lost, of what was deleted a moment before
  *
- * It promises no more: an object whose row was in a lost page, and not in the journal, has no name; what was deleted may be back; ETags of multipart objects become those of whole ones; the catalog, identities and open
+ * Of several rows of a name counts what was put last, as far as that is known (salvage_order.c):
+ *   - what the journal has behind the position up to which LMDB has taken it: over rows of LMDB and of the copy, deletions too. The position is in LMDB itself; the highest that a page still has is taken
+ *   - what it has in front of it, or without any position: where LMDB and copy do not have the name, or an older time for it. A deletion there counts against names that only the journal has, and against the very version that the
+ *     journal shows deleted: else an object that was deleted and put again would be lost. So what was deleted may be back, and nothing that lives is lost for a deletion
+ *
+ * It promises no more: an object whose row was in a lost page, and not in the journal, has no name; what was deleted may be back (above); ETags of multipart objects become those of whole ones; the catalog, identities and open
  * uploads are not brought back (table metadata files are objects, and can be registered). For all of that there are the copy (repair.h) and backups.
  *
  * The source is only read. Threads: an operator's verb, alone.

@@ -1,7 +1,5 @@
 /*
- * salvage_journal.c - names, out of whatever still has some.
- *
- * Rows of LMDB's pages come first, where the newer of two versions is the one that was written later by its own account; then the journal, whose order is known.
+ * salvage_journal.c - names, out of whatever still has some: LMDB's pages, those of its copy, the journal's segments. Which of several rows counts: salvage_order.c.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,33 +8,15 @@
 #include "admin/store/salvage_state.h"
 #include "storage/base/encode.h"
 #include "storage/base/sysio.h"
+#include "storage/meta/checkpoint.h"
 #include "storage/meta/lmdb_rows.h"
 #include "storage/meta/record.h"
 #include "storage/meta/rows_copy.h"
 #include "storage/meta/segment.h"
-#include "storage/object/object.h"
 
 #define SEGMENT_BYTES_MAX (GIB + MIB)
 
-static bool is_wanted(uint8_t space)
-{
-    return space == SPACE_OBJECTS || space == SPACE_BUCKETS;
-}
-
 /* ---- a segment ---- */
-
-static struct err apply(struct str records, struct memtable *names)
-{
-    struct record_reader reader = record_reader_of(records);
-    struct entry e;
-
-    while (record_reader_next(&reader, &e)) {
-        if (!is_wanted(e.space)) continue;
-        if (e.type == ENTRY_PUT) TRY(memtable_put(names, e.space, e.key, e.value));
-        if (e.type == ENTRY_DEL) TRY(memtable_del(names, e.space, e.key));
-    }
-    return OK;
-}
 
 /* Without it nothing in a segment can be told from what a client wrote there. Of a segment whose header is damaged it is that of the first batch. */
 static bool salt_find(struct str bytes, uint32_t id, uint64_t *ret)
@@ -59,11 +39,11 @@ static bool batch_at(struct str bytes, uint64_t at, uint64_t salt, uint32_t id, 
         && batch_crc(salt, p + BATCH_HEADER_BYTES, ret->bytes) == ret->crc32c;
 }
 
-struct err salvage_segment(struct str bytes, uint32_t id, struct memtable *names, struct salvage_result *r)
+struct err salvage_segment(struct str bytes, uint32_t id, struct salvage_order *o, struct salvage_result *r)
 {
     struct batch_header h;
     uint64_t salt;
-    bool is_gap = false;
+    bool is_gap = false, is_first = true;
 
     r->segments++;
     if (!salt_find(bytes, id, &salt)) {
@@ -79,7 +59,10 @@ struct err salvage_segment(struct str bytes, uint32_t id, struct memtable *names
         r->gaps += is_gap;
         is_gap = false;
         r->batches++;
-        TRY(apply(str_slice(bytes, at + BATCH_HEADER_BYTES, at + BATCH_HEADER_BYTES + h.bytes), names));
+        const struct str records = str_slice(bytes, at + BATCH_HEADER_BYTES,
+                                             at + BATCH_HEADER_BYTES + h.bytes);
+        TRY(salvage_order_batch(o, h.number, is_first, records));
+        is_first = false;
         at += batch_span(h.bytes);
     }
     return OK;
@@ -115,7 +98,7 @@ static int compare_ids(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-static struct err segment_file(const char *rows_dir, uint32_t id, struct memtable *names,
+static struct err segment_file(const char *rows_dir, uint32_t id, struct salvage_order *o,
                                struct salvage_result *r)
 {
     char path[SEGMENT_PATH_MAX];
@@ -124,12 +107,12 @@ static struct err segment_file(const char *rows_dir, uint32_t id, struct memtabl
 
     (void)snprintf(path, sizeof(path), "%s/journal/%08x.seg", rows_dir, id);
     TRY(sys_read_file(path, SEGMENT_BYTES_MAX, &bytes, &len));
-    const struct err e = salvage_segment(str_of(bytes, len), id, names, r);
+    const struct err e = salvage_segment(str_of(bytes, len), id, o, r);
     free(bytes);
     return e;
 }
 
-static struct err journal(const char *rows_dir, struct memtable *names, struct salvage_result *r)
+static struct err journal(const char *rows_dir, struct salvage_order *o, struct salvage_result *r)
 {
     char path[SEGMENT_PATH_MAX];
     struct ids ids = { NULL, 0, 0 };
@@ -138,43 +121,41 @@ static struct err journal(const char *rows_dir, struct memtable *names, struct s
     struct err e = sys_list_dir(path, add_id, &ids);
     if (e.code == ERR_NOT_FOUND) e = OK;
     if (ids.count) qsort(ids.items, ids.count, sizeof(ids.items[0]), compare_ids);
-    for (size_t i = 0; i < ids.count && !e.code; i++) e = segment_file(rows_dir, ids.items[i], names, r);
+    for (size_t i = 0; i < ids.count && !e.code; i++) e = segment_file(rows_dir, ids.items[i], o, r);
     free(ids.items);
     return e;
 }
 
 /* ---- LMDB's pages ---- */
 
-static int64_t mtime_of(struct str row)
-{
-    struct object_info info;
-    return object_decode(row, NULL, &info).code ? -1 : info.mtime_ms;
-}
-
 static struct err add_row(void *arg, uint8_t space, struct str key, struct str value)
 {
-    struct memtable *names = arg;
-    struct memtable_row known;
+    struct salvage_order *o = arg;
+    uint64_t batch;
 
-    if (!is_wanted(space)) return OK;
-    if (space == SPACE_OBJECTS && memtable_find(memtable_working(names), space, key, &known)
-        && mtime_of(known.value) >= mtime_of(value))
-        return OK;
-    return memtable_put(names, space, key, value);
+    if (space != LMDB_SPACE_POSITIONS) return salvage_order_row(o, space, key, value);
+    if (checkpoint_position_batch(key, value, &batch)) salvage_order_position(o, batch);
+    return OK;
 }
 
-static struct err pages(const char *rows_dir, const char *name, struct memtable *names)
+static struct err pages(const char *rows_dir, const char *name, struct salvage_order *o)
 {
     char path[SEGMENT_PATH_MAX];
 
     (void)snprintf(path, sizeof(path), "%s/%s", rows_dir, name);
-    const struct err e = lmdb_rows_scavenge(path, add_row, names);
+    const struct err e = lmdb_rows_scavenge(path, add_row, o);
     return e.code == ERR_NOT_FOUND ? OK : e;
 }
 
 struct err salvage_names(const char *rows_dir, struct memtable *names, struct salvage_result *r)
 {
-    TRY(pages(rows_dir, "rows/data.mdb", names));
-    TRY(pages(rows_dir, ROWS_COPY_NAME, names));
-    return journal(rows_dir, names, r);
+    struct salvage_order o;
+
+    struct err e = salvage_order_init(&o, names);
+    if (!e.code) e = pages(rows_dir, "rows/data.mdb", &o);
+    if (!e.code) e = pages(rows_dir, ROWS_COPY_NAME, &o);
+    if (!e.code) e = journal(rows_dir, &o, r); /* the position is to be known before */
+    if (!e.code) e = salvage_order_settle(&o);
+    salvage_order_done(&o);
+    return e;
 }

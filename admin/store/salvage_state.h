@@ -9,11 +9,34 @@
 #include "storage/meta/memtable.h"
 #include "storage/volume/record.h"
 
+/* ---- salvage_order.c: which row of a name counts (the rule: salvage.h) ---- */
+
+struct salvage_order {
+    struct memtable *names; /* the caller's: rows of pages, in the end what counts */
+    struct memtable *older; /* of the journal, in front of the position */
+    struct memtable *newer; /* behind it */
+    struct memtable *dead;  /* versions that the journal shows to be written over or deleted: row key and uid */
+    uint64_t position;      /* the last batch that is in LMDB */
+    uint64_t last;          /* the last batch that was read */
+    bool has_position;
+};
+
+/* names: empty, and the caller's. ERR_NO_MEMORY, as all of these; done in any case. */
+struct err salvage_order_init(struct salvage_order *o, struct memtable *names);
+void salvage_order_done(struct salvage_order *o);
+/* What pages have, in any order: rows of all spaces, and positions, of which the highest counts. */
+struct err salvage_order_row(struct salvage_order *o, uint8_t space, struct str key, struct str value);
+void salvage_order_position(struct salvage_order *o, uint64_t batch);
+/* Then the records of the journal's batches in their order. is_first: of a segment. */
+struct err salvage_order_batch(struct salvage_order *o, uint64_t number, bool is_first, struct str records);
+/* Then names has what counts. */
+struct err salvage_order_settle(struct salvage_order *o);
+
 /* ---- salvage_journal.c: names ---- */
 
-/* Rows of OBJECTS and BUCKETS out of the bytes of a segment file, over those that are known. Batches that are not whole are passed over, and counted as gaps. ERR_NO_MEMORY. */
-struct err salvage_segment(struct str bytes, uint32_t id, struct memtable *names, struct salvage_result *r);
-/* All that is known in the directory of rows: LMDB and its copy, then the journal by id. */
+/* Rows of OBJECTS and BUCKETS out of the bytes of a segment file; segments in the order of their ids. Batches that are not whole are passed over, and counted as gaps. ERR_NO_MEMORY. */
+struct err salvage_segment(struct str bytes, uint32_t id, struct salvage_order *o, struct salvage_result *r);
+/* All that is known in the directory of rows: LMDB and its copy, then the journal by id. Into names, which is empty. */
 struct err salvage_names(const char *rows_dir, struct memtable *names, struct salvage_result *r);
 
 /* ---- salvage_extents.c: bodies in volumes ---- */

@@ -185,11 +185,13 @@ TEST(a_batch_that_is_damaged_is_a_gap_and_those_behind_it_are_read)
     static uint8_t segment[BYTES];
     const struct segment_header head = { .salt = 42, .bytes = BYTES, .id = 7 };
     struct memtable *t = memtable_new();
+    struct salvage_order o;
     struct salvage_result r = { 0 };
     struct memtable_row row;
     struct batch b;
     uint64_t at = JOURNAL_BLOCK;
 
+    CHECK_OK(salvage_order_init(&o, t));
     memset(segment, 0, sizeof(segment));
     segment_header_encode(&head, segment);
     CHECK_OK(batch_init(&b, 1024));
@@ -210,15 +212,17 @@ TEST(a_batch_that_is_damaged_is_a_gap_and_those_behind_it_are_read)
         at += batch_span(h.bytes);
     }
     segment[2 * JOURNAL_BLOCK + 70] ^= 1;
-    CHECK_OK(salvage_segment(str_of(segment, BYTES), 7, t, &r));
+    CHECK_OK(salvage_segment(str_of(segment, BYTES), 7, &o, &r));
     CHECK(r.batches == 2 && r.gaps == 1);
+    CHECK_OK(salvage_order_settle(&o));
     CHECK(memtable_find(memtable_working(t), SPACE_OBJECTS, STR("\x03"), &row));
     CHECK(!memtable_find(memtable_working(t), SPACE_OBJECTS, STR("\x02"), &row));
     segment[20] ^= 1; /* the header: the first batch tells the salt */
-    CHECK_OK(salvage_segment(str_of(segment, BYTES), 7, t, &r));
+    CHECK_OK(salvage_segment(str_of(segment, BYTES), 7, &o, &r));
     CHECK_U64(r.batches, 4);
-    CHECK_OK(salvage_segment(str_of(segment, BYTES), 8, t, &r)); /* another's */
+    CHECK_OK(salvage_segment(str_of(segment, BYTES), 8, &o, &r)); /* another's */
     CHECK_U64(r.batches, 4);
     batch_done(&b);
+    salvage_order_done(&o);
     memtable_free(t);
 }

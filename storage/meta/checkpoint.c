@@ -93,6 +93,17 @@ struct err checkpoint_position_now(struct embedded *m, struct journal_position *
     return e;
 }
 
+bool checkpoint_position_batch(struct str name, struct str value, uint64_t *ret_batch)
+{
+    struct journal_position p;
+    uint8_t journal_id[16];
+    uint64_t durable;
+
+    if (!str_eq(name, POSITION_NAME) || position_parse(value, &p, &durable, journal_id).code) return false;
+    *ret_batch = p.batch;
+    return true;
+}
+
 struct err checkpoint_position_begin(struct embedded *m)
 {
     struct lmdb_txn *w;

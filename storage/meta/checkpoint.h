@@ -39,6 +39,8 @@ struct err checkpoint_spill(void *meta, struct memtable *rows);
 struct err checkpoint_position_read(struct embedded *m, bool *ret_found, struct journal_position *ret, uint64_t *ret_durable);
 /* The same of a store that is open: where the last checkpoint ended. */
 struct err checkpoint_position_now(struct embedded *m, struct journal_position *ret);
+/* Is that the journal's position, of all that LMDB keeps under names? Up to which batch it has been carried: of a file that is not opened any more (lmdb_rows_scavenge). */
+bool checkpoint_position_batch(struct str name, struct str value, uint64_t *ret_batch);
 /* For a new store: remember which journal is its own, before there is one. */
 struct err checkpoint_position_begin(struct embedded *m);
 /* Tell the segments what lives in them, as the last checkpoint knew it. */

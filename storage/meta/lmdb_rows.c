@@ -35,7 +35,6 @@
 #define PHYSICAL_MAX (9 + TAIL_MAX + 1)
 #define CHILDREN_MAX ((LIMIT_ROW_KEY - 1) / TAIL_MAX) /* how deep a key goes */
 #define CRC_BYTES 4
-#define SPACE_POSITIONS 0
 #define SPACE_CHILDREN 0xff
 #define MARK_ROW 0
 #define MARK_LINK 1
@@ -177,7 +176,7 @@ static struct err link_make(struct lmdb_txn *t, struct str physical, uint64_t *r
     const struct err e = lmdb_get_position(t, POSITION_NEXT_CHILD, &next);
     if (e.code != ERR_NOT_FOUND) TRY(e);
     if (!e.code) {
-        if (next.len != 8) return corrupt("a counter", SPACE_POSITIONS, POSITION_NEXT_CHILD);
+        if (next.len != 8) return corrupt("a counter", LMDB_SPACE_POSITIONS, POSITION_NEXT_CHILD);
         child = get_be64(next.data);
     }
     put_be64(id, child + 1);
@@ -301,7 +300,7 @@ static struct err position_name(struct physical *p, struct str name)
 {
     if (!name.len || name.len > LMDB_POSITION_NAME_MAX)
         return FAIL(ERR_INVALID, "a position's name is too long");
-    physical_row(p, &(struct way){ .space = SPACE_POSITIONS }, name);
+    physical_row(p, &(struct way){ .space = LMDB_SPACE_POSITIONS }, name);
     return OK;
 }
 
@@ -309,14 +308,14 @@ struct err lmdb_get_position(struct lmdb_txn *t, struct str name, struct str *re
 {
     struct physical p;
     TRY(position_name(&p, name));
-    return entry_get(t, physical_str(&p), SPACE_POSITIONS, name, ret);
+    return entry_get(t, physical_str(&p), LMDB_SPACE_POSITIONS, name, ret);
 }
 
 struct err lmdb_put_position(struct lmdb_txn *t, struct str name, struct str value)
 {
     struct physical p;
     const struct err e = position_name(&p, name);
-    return lmdb_noted(t, e.code ? e : entry_put(t, physical_str(&p), SPACE_POSITIONS, name, value));
+    return lmdb_noted(t, e.code ? e : entry_put(t, physical_str(&p), LMDB_SPACE_POSITIONS, name, value));
 }
 
 struct err lmdb_del_position(struct lmdb_txn *t, struct str name)
@@ -492,7 +491,7 @@ static struct err entry_check(void *arg, struct str physical, struct str stored)
     struct str tail = str_from(physical, physical.len < prefix ? physical.len : prefix), ignored;
     uint64_t child;
 
-    if (space != SPACE_POSITIONS && tail.len == TAIL_MAX + 1) {
+    if (space != LMDB_SPACE_POSITIONS && tail.len == TAIL_MAX + 1) {
         if (tail.data[TAIL_MAX] == MARK_LINK) return link_open(physical, stored, &child);
         if (tail.data[TAIL_MAX] != MARK_ROW) return corrupt("an entry of an unknown kind", space, physical);
         tail.len = TAIL_MAX;
@@ -517,9 +516,7 @@ static struct err entry_scavenge(void *arg, struct str physical, struct str stor
     const uint8_t space = (uint8_t)physical.data[0];
     const struct str key = str_from(physical, 1);
 
-    if (space < LMDB_SPACE_MIN || space > LMDB_SPACE_MAX || !key.len || key.len >= TAIL_MAX
-        || stored.len < CRC_BYTES)
-        return OK;
+    if (space > LMDB_SPACE_MAX || !key.len || key.len >= TAIL_MAX || stored.len < CRC_BYTES) return OK;
     const struct str value = str_from(stored, CRC_BYTES);
     return get_le32(stored.data) == value_crc(space, key, value) ? s->fn(s->arg, space, key, value) : OK;
 }

@@ -49,7 +49,9 @@ struct err lmdb_next(struct lmdb_cursor *c, struct str *ret_key, struct str *ret
 /* Every page of LMDB's file (lmdb_pages.h), then every entry against its checksum. Of rows whose keys have over 500 bytes the pages, keys and links are checked, and the values when they are read. */
 struct err lmdb_rows_check(const char *path);
 
-/* Rows of a broken file whose checksums hold (lmdb_pages_scavenge), but for those with keys of over 500 bytes: in no order, several versions of one, deleted ones too. */
+/* Rows of a broken file whose checksums hold (lmdb_pages_scavenge), but for those with keys of over 500 bytes: in no order, several versions of one, deleted ones too. Positions as well, as rows of
+ * LMDB_SPACE_POSITIONS whose key is the name. */
+#define LMDB_SPACE_POSITIONS 0
 typedef struct err lmdb_row_fn(void *arg, uint8_t space, struct str key, struct str value);
 struct err lmdb_rows_scavenge(const char *path, lmdb_row_fn *fn, void *arg);
 

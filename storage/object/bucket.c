@@ -91,7 +91,7 @@ static struct err read_tags(struct row_reader r, struct arena *arena, struct buc
     return OK;
 }
 
-static struct err decode(struct str row, struct arena *arena, struct bucket_info *ret)
+struct err bucket_decode(struct str row, struct arena *arena, struct bucket_info *ret)
 {
     struct row_reader r = row_reader_of(row);
     struct bucket_info info = { 0 };
@@ -131,7 +131,7 @@ struct err bucket_get(struct rows *r, struct str name, struct arena *arena, stru
     const struct err e = rows_get(r, SPACE_BUCKETS, name, &row);
     if (e.code == ERR_NOT_FOUND) return FAIL(ERR_NO_SUCH_BUCKET, err_text(ERR_NO_SUCH_BUCKET));
     TRY(e);
-    return decode(row, arena, ret);
+    return bucket_decode(row, arena, ret);
 }
 
 struct err bucket_id_get(struct rows *r, struct str name, uint64_t *ret_id)
@@ -168,7 +168,7 @@ bool bucket_iter_next(struct bucket_iter *it, struct str *ret_name, struct bucke
         return false;
     }
     if (!str_starts(name, it->prefix)) return false;
-    it->err = decode(row, NULL, ret);
+    it->err = bucket_decode(row, NULL, ret);
     if (it->err.code) return false;
     *ret_name = name;
     return true;

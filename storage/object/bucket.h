@@ -15,6 +15,9 @@ struct bucket_info {
     size_t tag_count;
 };
 
+/* A row of SPACE_BUCKETS; its key is the name. Strings point into it. ERR_CORRUPT; ERR_NO_MEMORY. arena as in bucket_get. */
+struct err bucket_decode(struct str row, struct arena *arena, struct bucket_info *ret);
+
 /* Strings live in the view. ERR_NO_SUCH_BUCKET. Without an arena (NULL) tags are not given: tag_count is 0. */
 struct err bucket_get(struct rows *r, struct str name, struct arena *arena, struct bucket_info *ret);
 
