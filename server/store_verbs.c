@@ -354,11 +354,12 @@ static void say_salvage(const struct words *w, const struct check_output *o, con
 {
     if (o->findings) {
         CLEANUP(json_freep)
-        json_t *all = json_pack(
-            "{s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:O}", "written", w->to != NULL, "batches",
-            (json_int_t)r->batches, "gaps", (json_int_t)r->gaps, "extents", (json_int_t)r->extents, "names",
-            (json_int_t)r->names, "objects", (json_int_t)r->objects, "bytes", (json_int_t)r->bytes, "unnamed",
-            (json_int_t)r->unnamed, "damaged", (json_int_t)r->damaged, "damages", o->findings);
+        json_t *all = json_pack("{s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:O}", "written",
+                                w->to != NULL, "batches", (json_int_t)r->batches, "gaps", (json_int_t)r->gaps,
+                                "unreadable", (json_int_t)r->unreadable, "extents", (json_int_t)r->extents,
+                                "names", (json_int_t)r->names, "objects", (json_int_t)r->objects, "bytes",
+                                (json_int_t)r->bytes, "unnamed", (json_int_t)r->unnamed, "damaged",
+                                (json_int_t)r->damaged, "damages", o->findings);
         json_dumpf(all, stdout, JSON_COMPACT);
         putchar('\n');
         return;
@@ -367,9 +368,10 @@ static void say_salvage(const struct words *w, const struct check_output *o, con
         "%s: %llu objects with %llu bytes under their names, %llu bodies without a name (bucket salvaged-bodies), %llu damaged or gone\n",
         w->to ? "brought back" : "this could be brought back", (unsigned long long)r->objects,
         (unsigned long long)r->bytes, (unsigned long long)r->unnamed, (unsigned long long)r->damaged);
-    printf("found: %llu batches in %llu segments with %llu gaps, %llu extents in %llu volumes\n",
-           (unsigned long long)r->batches, (unsigned long long)r->segments, (unsigned long long)r->gaps,
-           (unsigned long long)r->extents, (unsigned long long)r->volumes);
+    printf(
+        "found: %llu batches in %llu segments with %llu gaps, %llu extents in %llu volumes; %llu blocks could not be read\n",
+        (unsigned long long)r->batches, (unsigned long long)r->segments, (unsigned long long)r->gaps,
+        (unsigned long long)r->extents, (unsigned long long)r->volumes, (unsigned long long)r->unreadable);
 }
 
 static int run_salvage(const struct words *w)

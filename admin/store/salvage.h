@@ -16,7 +16,7 @@
  * It promises no more: an object whose row was in a lost page, and not in the journal, has no name; what was deleted may be back (above); ETags of multipart objects become those of whole ones; the catalog, identities and open
  * uploads are not brought back (table metadata files are objects, and can be registered). For all of that there are the copy (repair.h) and backups.
  *
- * The source is only read. Threads: an operator's verb, alone.
+ * A place of the source that the disk does not give costs what lay there. The source is only read. Threads: an operator's verb, alone.
  */
 #ifndef ADMIN_STORE_SALVAGE_H
 #define ADMIN_STORE_SALVAGE_H
@@ -31,6 +31,7 @@ struct salvage_result {
     uint64_t segments, batches, gaps; /* gaps: places where a batch should be and is none that is whole */
     uint64_t names;                   /* objects that rows are known of */
     uint64_t volumes, extents;
+    uint64_t unreadable;              /* blocks of 4 KiB of segments and volumes that the disk does not give */
     uint64_t objects, bytes;          /* brought back under their name */
     uint64_t unnamed, unnamed_bytes;  /* under their uid */
     uint64_t damaged;                 /* objects whose body does not verify, or is not there */

@@ -55,7 +55,7 @@ static struct err look_through(struct finding *f, int fd, uint64_t volume, uint8
     size_t len = RECORD_ALIGN;
 
     for (uint64_t at = 0; len >= RECORD_ALIGN; at += len) {
-        TRY(sys_pread(fd, bytes, LOOK_BYTES, at, &len));
+        TRY(salvage_read(fd, bytes, LOOK_BYTES, at, &len, &f->r->unreadable));
         len -= len % RECORD_ALIGN;
         for (size_t i = RECORD_ALIGN; i <= len; i += RECORD_ALIGN)
             TRY(look(f, bytes + i - RECORD_FOOTER_BYTES, volume, at + i));

@@ -8,6 +8,7 @@
 #include "admin/store/salvage_state.h"
 #include "storage/base/encode.h"
 #include "storage/base/sysio.h"
+#include "storage/base/thread.h"
 #include "storage/meta/checkpoint.h"
 #include "storage/meta/lmdb_rows.h"
 #include "storage/meta/record.h"
@@ -98,16 +99,35 @@ static int compare_ids(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
+static struct err file_read(int fd, struct salvage_result *r, char **ret_bytes, size_t *ret_len)
+{
+    struct stat st;
+
+    TRY(sys_fstat(fd, &st));
+    if ((uint64_t)st.st_size > SEGMENT_BYTES_MAX)
+        return FAIL(ERR_TOO_LARGE, "a file of the journal is larger than any");
+    char *bytes = malloc((size_t)st.st_size + 1);
+    if (!bytes) return no_memory();
+    const struct err e = salvage_read(fd, bytes, (size_t)st.st_size, 0, ret_len, &r->unreadable);
+    if (e.code) free(bytes);
+    else *ret_bytes = bytes;
+    return e;
+}
+
 static struct err segment_file(const char *rows_dir, uint32_t id, struct salvage_order *o,
                                struct salvage_result *r)
 {
     char path[SEGMENT_PATH_MAX];
     char *bytes;
     size_t len;
+    int fd = -1;
 
     (void)snprintf(path, sizeof(path), "%s/journal/%08x.seg", rows_dir, id);
-    TRY(sys_read_file(path, SEGMENT_BYTES_MAX, &bytes, &len));
-    const struct err e = salvage_segment(str_of(bytes, len), id, o, r);
+    TRY(sys_open(path, O_RDONLY, 0, &fd));
+    struct err e = file_read(fd, r, &bytes, &len);
+    sys_close(fd);
+    TRY(e);
+    e = salvage_segment(str_of(bytes, len), id, o, r);
     free(bytes);
     return e;
 }

@@ -39,6 +39,11 @@ struct err salvage_segment(struct str bytes, uint32_t id, struct salvage_order *
 /* All that is known in the directory of rows: LMDB and its copy, then the journal by id. Into names, which is empty. */
 struct err salvage_names(const char *rows_dir, struct memtable *names, struct salvage_result *r);
 
+/* ---- salvage_read.c ---- */
+
+/* len bytes of a file from `at` on, fewer at its end only. Zeros in the place of blocks that the disk does not give; these are counted. */
+struct err salvage_read(int fd, void *out, size_t len, uint64_t at, size_t *ret_len, uint64_t *unreadable);
+
 /* ---- salvage_extents.c: bodies in volumes ---- */
 
 struct salvage_extent {

@@ -27,7 +27,7 @@ struct err lmdb_pages_check(const char *path, lmdb_entry_fn *fn, void *arg);
 struct err lmdb_pages_look(const char *path);
 
 /* What is left of a broken file: entries of every page that looks like one of a tree's leaves, in no order, also of pages that were freed long ago, so the same key may come several times with
- * different values, and what was deleted may come too. Values of several pages only where these are in order. What is no leaf is passed over. Errors: as of lmdb_pages_check, without ERR_CORRUPT. */
+ * different values, and what was deleted may come too. Values of several pages only where these are in order. What is no leaf, or cannot be read, is passed over. Errors: as of lmdb_pages_check, without ERR_CORRUPT. */
 struct err lmdb_pages_scavenge(const char *path, lmdb_entry_fn *fn, void *arg);
 
 #endif
