@@ -357,6 +357,29 @@ TEST(a_purge_waits_for_its_endpoint_and_needs_no_catalog)
     world_close(&w);
 }
 
+/* The listing of a bucket that is gone ends a purge; a proxy's 404 is not that. */
+TEST(a_purge_does_not_take_a_proxys_404_for_a_bucket_that_is_gone)
+{
+    struct world w;
+    struct table_info t;
+    bool more = false;
+    const struct table_ident ident_t = ident("t");
+
+    world_open(&w);
+    CHECK_OK(create(&w, "t", false, &t));
+    CHECK_OK(table_drop(&w.store, STR("far"), &ident_t, true, &who));
+    w.fake.fail_status = 404;
+    w.fake.fail_page = "<html>404 Not Found</html>";
+    w.fake.fail_next = 1000;
+    CHECK_ERR(purge_step(&w.store, &more), ERR_UNAVAILABLE);
+    w.fake.fail_next = 0;
+    clock_set_offset_ms(60 * 1000);
+    give_keys(&w); /* without memory of the failure */
+    purge_all(&w);
+    CHECK_U64(fake_s3_count(&w.fake), 0);
+    world_close(&w);
+}
+
 TEST(a_table_is_staged_registered_and_renamed)
 {
     struct world w;

@@ -91,6 +91,25 @@ TEST(what_an_endpoint_refuses_waits_in_the_queue)
     lake_close(&l);
 }
 
+TEST(what_a_proxy_calls_not_found_waits_in_the_queue)
+{
+    struct lake l;
+
+    lake_open_far(&l);
+    two_snapshots(&l);
+    expire_first(&l);
+    l.far->fail_status = 404;
+    l.far->fail_page = "<html>404 Not Found</html>";
+    l.far->fail_next = 1000;
+    CHECK_U64(sweep(&l, 0), 0);
+    CHECK_U64(lake_table(&l).queued_files, 4);
+    l.far->fail_next = 0;
+    end_rest(&l);
+    CHECK_U64(sweep(&l, 0), 4);
+    check_there(&l, "l1 m1 a b", false);
+    lake_close(&l);
+}
+
 /* The same as a crash between the deletion and the transaction behind it. */
 TEST(a_deletion_whose_answer_is_lost_is_decided_again)
 {

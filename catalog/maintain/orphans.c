@@ -122,7 +122,7 @@ static struct err remove_elsewhere(struct store *s, struct slice *slice, struct 
     const struct str place = arena_printf(arena, "%.*s/%.*s", STR_ARG(slice->bucket), STR_ARG(key));
     if (!place.data) return no_memory();
     const struct err e = warehouse_stat(&slice->home, place, arena, &file);
-    if (e.code == ERR_NO_SUCH_KEY) return OK;
+    if (e.code == ERR_NO_SUCH_KEY || e.code == ERR_NO_SUCH_BUCKET) return OK;
     TRY(e);
     if (file.written_ms > slice->newest_ms) return OK;
     TRY(may_go(s, slice, key, &goes));

@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "storage/base/buf.h"
 #include "storage/base/clock.h"
@@ -321,6 +322,14 @@ static bool is_denied(int status)
     return status == 401 || status == 403;
 }
 
+/* What a 404 says is gone; ERR_UNAVAILABLE: nothing. A proxy, a load balancer or a wrong path answer 404 as well, and who believes those takes away the row of a file that stays for ever: so S3's own words count
+ * and nothing else. That holds for DELETE too: S3 answers it 204 when there is no such key, and endpoints that say 404 name the code. */
+static enum err_code gone(const struct call *c, struct str word)
+{
+    if (str_is(word, "NoSuchBucket")) return ERR_NO_SUCH_BUCKET;
+    return c->key.len && str_is(word, "NoSuchKey") ? ERR_NO_SUCH_KEY : ERR_UNAVAILABLE;
+}
+
 static struct err refusal(const struct call *c, const struct exchange_reply *reply)
 {
     const struct str word = remote_error_code(reply->body);
@@ -329,15 +338,45 @@ static struct err refusal(const struct call *c, const struct exchange_reply *rep
 
     const char *blank = word.len ? " " : ""; /* an answer to HEAD has no document */
     (void)snprintf(text, sizeof(text), "it answered %d%s%.*s", reply->status, blank, STR_ARG(word));
-    if (str_is(word, "NoSuchBucket")) return remote_call_failed(c, ERR_NO_SUCH_BUCKET, text);
-    if (reply->status == 404)
-        return remote_call_failed(c, c->key.len ? ERR_NO_SUCH_KEY : ERR_NO_SUCH_BUCKET, text);
+    if (reply->status == 404) return remote_call_failed(c, gone(c, word), text);
     if (reply->status == 416) return remote_call_failed(c, ERR_CORRUPT, text);
     if (reply->status == 412 || reply->status == 409) return remote_call_failed(c, ERR_PRECONDITION, text);
     if (is_denied(reply->status))
         (void)snprintf(text, sizeof(text), "it answered %d%s%.*s to the credentials '%.*s' of this server",
                        reply->status, blank, STR_ARG(word), STR_ARG(str_slice(profile, 0, 32)));
     return remote_call_failed(c, ERR_UNAVAILABLE, text);
+}
+
+static bool is_head(const struct call *c)
+{
+    return strcmp(c->method, "HEAD") == 0;
+}
+
+/* It calls for a rest: no good answer, a denial, or a 404 of who knows what. That of HEAD is asked about again. */
+static bool is_bad(const struct call *c, struct err e, const struct exchange_reply *reply)
+{
+    if (is_worth_another(e, reply->status) || is_denied(reply->status)) return true;
+    return reply->status == 404 && !is_head(c) && gone(c, remote_error_code(reply->body)) == ERR_UNAVAILABLE;
+}
+
+/* An answer to HEAD has no document, so its 404 could be anybody's. GET of the same, as little of it as can be, is answered with one. */
+static struct err ask_what_is_gone(const struct call *head)
+{
+    struct call get = { .remote = head->remote,
+                        .place = head->place,
+                        .method = "GET",
+                        .key = head->key,
+                        .arena = head->arena,
+                        .bytes_max = REMOTE_ERROR_BYTES };
+    struct exchange_reply reply;
+
+    if (head->key.len) get.range = STR("bytes=0-0");
+    else get.query = STR("list-type=2&max-keys=1");
+    const struct err e = remote_call(&get, &reply);
+    const bool is_there = e.code == ERR_OK || e.code == ERR_TOO_LARGE || e.code == ERR_CORRUPT;
+    return is_there
+        ? remote_call_failed(head, ERR_UNAVAILABLE, "it answered 404, and to GET that it is there")
+        : e;
 }
 
 struct err remote_call(struct call *c, struct exchange_reply *ret)
@@ -352,10 +391,11 @@ struct err remote_call(struct call *c, struct exchange_reply *ret)
     }
     const struct err e = run(c, ret);
     const uint64_t now_ms = clock_mono_ms();
-    const bool is_bad = is_worth_another(e, ret->status) || is_denied(ret->status);
-    *rest_of(c->remote, c->place) = is_bad ? now_ms + rest_after_ms(now_ms - began_ms, is_denied(ret->status))
-                                           : 0;
+    *rest_of(c->remote, c->place) = is_bad(c, e, ret)
+        ? now_ms + rest_after_ms(now_ms - began_ms, is_denied(ret->status))
+        : 0;
     TRY(e);
+    if (ret->status == 404 && is_head(c)) return ask_what_is_gone(c);
     return ret->status >= 200 && ret->status <= 299 ? OK : refusal(c, ret);
 }
 

@@ -6,6 +6,9 @@
  *
  * While an endpoint fails, no more than LIMIT_REMOTE_WAITERS calls wait for it at once; others get ERR_UNAVAILABLE right away, so that a dead endpoint does not keep every worker.
  *
+ * That something is gone (ERR_NO_SUCH_KEY, ERR_NO_SUCH_BUCKET) is believed of S3's own NoSuchKey and NoSuchBucket alone. Any other 404, a proxy's for one, is ERR_UNAVAILABLE: rows of files that are there must not go
+ * by it. HEAD, whose answer has no document, is followed by GET then.
+ *
  * Errors name the endpoint, what was asked, the status and the code of S3's error document; never a secret. They block: for workers and background threads, never for HTTP threads. Any number of threads.
  *
  * Why a client of our own over libcurl and no SDK: decisions/0015.
@@ -61,7 +64,7 @@ struct remote_file {
     uint64_t size;
     int64_t written_ms;
 };
-/* ERR_NO_SUCH_KEY (also of a bucket that is not there: an answer to HEAD does not tell), else as remote_get. */
+/* As remote_get. */
 struct err remote_stat(struct remote *r, const struct remote_place *p, struct str key, struct arena *arena, struct remote_file *ret);
 
 /* Bytes [offset, offset + len) of a file, or up to its end; *ret_size: of the whole file. ERR_CORRUPT: it ends before offset; or the answer is of another piece. Else as remote_get. */

@@ -124,6 +124,68 @@ TEST(a_refusal_is_told_at_once_and_shows_no_secret)
     fixture_end(&f);
 }
 
+static const char proxys_page[] = "<html><body><h1>404 Not Found</h1></body></html>";
+
+/* What a proxy or a load balancer says in front of an endpoint says nothing about what is behind. */
+TEST(a_404_that_is_not_of_s3_says_of_nothing_that_it_is_gone)
+{
+    static const char *const pages[] = { proxys_page, "", "<Error><Code>NotFound</Code></Error>" };
+    struct remote_query q = { .prefix = STR(""), .after = STR(""), .max = 10 };
+    struct remote_listing page;
+    struct remote_file file;
+    struct fixture f;
+    struct str got;
+
+    fixture_begin(&f, 10000);
+    fake_s3_put(&f.fake, "/lake/k", STR("there"));
+    for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
+        f.fake.fail_page = pages[i];
+        fail(&f, 1000, 404, NULL);
+        CHECK_ERR(remote_check_bucket(f.remote, &f.place, f.arena), ERR_UNAVAILABLE);
+        CHECK_ERR(remote_list(f.remote, &f.place, &q, f.arena, &page), ERR_UNAVAILABLE);
+        CHECK_ERR(get(&f, "k", &got), ERR_UNAVAILABLE);
+        CHECK_ERR(put(&f, "k2", STR("x")), ERR_UNAVAILABLE);
+        CHECK_ERR(remote_delete(f.remote, &f.place, STR("k"), f.arena), ERR_UNAVAILABLE);
+        CHECK_ERR(remote_stat(f.remote, &f.place, STR("k"), f.arena, &file), ERR_UNAVAILABLE);
+        CHECK(remote_rests(f.remote, &f.place)); /* for the background: a failure like others */
+    }
+    fixture_end(&f);
+}
+
+/* An answer to HEAD has no document: what it says is asked for again with GET. */
+TEST(a_404_to_head_is_believed_when_get_says_what_is_gone)
+{
+    struct remote_file file;
+    struct fixture f;
+
+    fixture_begin(&f, 10000);
+    fake_s3_put(&f.fake, "/lake/k", STR("there"));
+    CHECK_ERR(remote_stat(f.remote, &f.place, STR("none"), f.arena, &file), ERR_NO_SUCH_KEY);
+    CHECK_U64(f.fake.gets, 1);
+    fail(&f, 1, 404, NULL); /* the HEAD alone: GET finds it */
+    CHECK_ERR(remote_stat(f.remote, &f.place, STR("k"), f.arena, &file), ERR_UNAVAILABLE);
+    fake_s3_put(&f.fake, "/lake/empty", STR(""));
+    fail(&f, 1, 404, NULL); /* of an empty file no piece is had */
+    CHECK_ERR(remote_stat(f.remote, &f.place, STR("empty"), f.arena, &file), ERR_UNAVAILABLE);
+    CHECK_OK(remote_check_bucket(f.remote, &f.place, f.arena));
+    fail(&f, 1, 404, NULL);
+    CHECK_ERR(remote_check_bucket(f.remote, &f.place, f.arena), ERR_UNAVAILABLE);
+    f.place.bucket = STR("other");
+    CHECK_ERR(remote_stat(f.remote, &f.place, STR("k"), f.arena, &file), ERR_NO_SUCH_BUCKET);
+    fixture_end(&f);
+}
+
+/* Some endpoints answer so of a key that is gone already. */
+TEST(deleting_what_is_gone_succeeds_when_s3_says_that_it_is)
+{
+    struct fixture f;
+
+    fixture_begin(&f, 10000);
+    fail(&f, 1, 404, "NoSuchKey");
+    CHECK_OK(remote_delete(f.remote, &f.place, STR("k"), f.arena));
+    fixture_end(&f);
+}
+
 TEST(a_silent_endpoint_is_waited_for_no_longer_than_set)
 {
     struct fixture f;

@@ -181,6 +181,23 @@ static int carry_out_locked(struct fake_s3_state *s, const struct request *r, st
     return 200;
 }
 
+static bool takes_failure_locked(struct fake_s3 *f, const struct request *r)
+{
+    if (f->fail_next <= 0 || (f->fail_path && !str_is(r->path, f->fail_path))) return false;
+    f->fail_next--;
+    return true;
+}
+
+static int fail(const struct fake_s3 *f, struct buf *out)
+{
+    const int status = f->fail_status;
+
+    buf_clear(out);
+    if (f->fail_page) buf_z(out, f->fail_page);
+    else if (status) refuse(out, status, f->fail_code ? f->fail_code : "InternalError");
+    return status;
+}
+
 static int decide(struct fake_s3_state *s, const struct request *r, struct buf *out, struct fields *fields)
 {
     struct fake_s3 *f = s->fake;
@@ -190,14 +207,9 @@ static int decide(struct fake_s3_state *s, const struct request *r, struct buf *
     pthread_mutex_lock(&s->lock);
     (void)snprintf(s->head, sizeof(s->head), "%.*s", STR_ARG(r->head));
     f->requests++;
-    const bool fails = f->fail_next > 0;
-    if (fails) f->fail_next--;
+    const bool fails = takes_failure_locked(f, r);
     if (!fails || f->fails_late) status = carry_out_locked(s, r, out, fields);
-    if (fails) {
-        buf_clear(out);
-        status = f->fail_status;
-        if (status) refuse(out, status, f->fail_code ? f->fail_code : "InternalError");
-    }
+    if (fails) status = fail(f, out);
     pthread_mutex_unlock(&s->lock);
     return status;
 }
