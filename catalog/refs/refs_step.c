@@ -68,7 +68,23 @@ struct adoption {
     size_t count;
 };
 
-/* In the order of ids, those that have neither a row nor a note. */
+/* Neither known nor with a note. A row alone is not knowledge: who asks for a table's files before it is adopted takes a turn, and leaves one that says nothing more. A damaged row is passed over, so that others
+ * are adopted. */
+static struct err is_unknown(struct rows *view, struct str uuid, bool *ret)
+{
+    struct ref_table t = { .known = 0 };
+    bool is_noted = false;
+    const struct err e = ref_table_get(view, uuid, &t);
+
+    *ret = false;
+    if (e.code == ERR_CORRUPT || (e.code == ERR_OK && t.known)) return OK;
+    if (e.code != ERR_NOT_FOUND) TRY(e);
+    TRY(ref_any(view, SPACE_REF_COMMITS, uuid, &is_noted));
+    *ret = !is_noted;
+    return OK;
+}
+
+/* In the order of ids. */
 static struct err unknown_tables(struct adoption *a, bool *ret_more)
 {
     CLEANUP(view_closep) struct rows *view = NULL;
@@ -77,7 +93,7 @@ static struct err unknown_tables(struct adoption *a, bool *ret_more)
     struct err e = OK;
     char from[REF_UUID + 9];
     size_t visited = 0;
-    bool is_known = false, is_noted = false;
+    bool needs_note = false;
 
     TRY(view_open(a->store->meta, &view));
     rows_scan_begin(&scan, view, SPACE_TABLE_IDS, behind(a->cursor, from), false);
@@ -86,9 +102,8 @@ static struct err unknown_tables(struct adoption *a, bool *ret_more)
         visited++;
         if (uuid.len != REF_UUID) continue;
         memcpy(a->cursor->uuid, uuid.data, REF_UUID);
-        is_known = rows_have(view, SPACE_REF_TABLES, uuid, &e);
-        if (e.code == ERR_OK) e = ref_any(view, SPACE_REF_COMMITS, uuid, &is_noted);
-        if (e.code != ERR_OK || is_known || is_noted) continue;
+        e = is_unknown(view, uuid, &needs_note);
+        if (e.code != ERR_OK || !needs_note) continue;
         a->uuids[a->count] = arena_str(a->arena, uuid);
         if (!a->uuids[a->count++].data) e = no_memory();
     }

@@ -434,6 +434,70 @@ TEST(a_store_from_before_is_adopted)
     lake_close(&l);
 }
 
+static struct err turn_alone_fn(struct txn *txn, void *arg)
+{
+    const struct lake *l = arg;
+
+    return entity_put(txn, SPACE_REF_TABLES, lake_uuid(l), json_pack("{s:i, s:i}", "turn", 7, "known", 0));
+}
+
+/* An earlier version made a table's row when somebody asked for its files before it was adopted, and passed over tables with a row. */
+TEST(a_table_of_which_only_the_turn_is_known_is_adopted)
+{
+    struct lake l;
+    struct refs_cursor adopting = { { 0 } }, cursor = { { 0 } };
+    bool more = true;
+
+    lake_open(&l);
+    three_snapshots(&l);
+    CHECK_OK(meta_run(l.store.meta, no_notes_fn, &l));
+    CHECK_OK(meta_run(l.store.meta, turn_alone_fn, &l));
+    CHECK_OK(refs_adopt(&l.store, &adopting, &more));
+    CHECK(!more);
+    for (more = true; more;) CHECK_OK(refs_step(&l.store, &cursor, NULL, &more));
+    CHECK(lake_is_whole(&l));
+    check_all(&l, is_live, "l1 l2 l3 m1 m2 m3 m4 a b c d", true);
+    lake_close(&l);
+}
+
+TEST(a_table_that_is_asked_about_before_it_is_adopted_is_adopted)
+{
+    struct lake l;
+    struct refs_cursor adopting = { { 0 } };
+    bool more = true;
+
+    lake_open(&l);
+    three_snapshots(&l);
+    CHECK_OK(meta_run(l.store.meta, no_notes_fn, &l));
+    work_in(&l); /* as a person's request does */
+    CHECK(!lake_is_whole(&l));
+    CHECK_OK(refs_adopt(&l.store, &adopting, &more));
+    work_in(&l);
+    CHECK(lake_is_whole(&l));
+    lake_close(&l);
+}
+
+static struct err damaged_fn(struct txn *txn, void *arg)
+{
+    const struct lake *l = arg;
+
+    return txn_put(txn, SPACE_REF_TABLES, lake_uuid(l), STR("no JSON"));
+}
+
+/* All tables wait for the end of the adoption. */
+TEST(a_damaged_row_does_not_stop_the_adoption)
+{
+    struct lake l;
+    struct refs_cursor adopting = { { 0 } };
+    bool more = true;
+
+    lake_open(&l);
+    CHECK_OK(meta_run(l.store.meta, damaged_fn, &l));
+    CHECK_OK(refs_adopt(&l.store, &adopting, &more));
+    CHECK(!more);
+    lake_close(&l);
+}
+
 /* ---- faults ---- */
 
 static void expire_script(struct lake *l, bool *ret_is_acknowledged)
