@@ -136,7 +136,7 @@ static struct err slice_fn(struct txn *txn, void *arg)
     struct table_row row;
     const struct err e = ref_row_of(txn_rows(txn), slice->uuid, slice->arena, &row);
 
-    slice->deleted = slice->bytes = 0;
+    slice->deleted = slice->bytes = slice->failed = 0;
     slice->going_count = 0;
     if (e.code == ERR_NOT_FOUND) return OK; /* D1; what is known of it will be forgotten */
     TRY(e);
@@ -147,9 +147,23 @@ static struct err slice_fn(struct txn *txn, void *arg)
     return ref_table_put(txn, slice->uuid, &d.table);
 }
 
-static struct err run_slice(struct store *s, struct deletion_slice *slice, struct deletion_result *ret)
+static void add(struct deletion_result *sum, struct deletion_cursor *cursor,
+                const struct deletion_slice *slice)
 {
-    const struct err e = meta_run_freeing(s->meta, slice_fn, slice);
+    sum->files += slice->deleted;
+    sum->bytes += slice->bytes;
+    sum->failed += slice->failed;
+    METRIC_ADD(maintenance_files_deleted, slice->deleted);
+    METRIC_ADD(maintenance_bytes_deleted, slice->bytes);
+    METRIC_ADD(maintenance_files_failed, slice->failed);
+    if (slice->failed == 0 || cursor->failed.len) return;
+    cursor->failed.len = ref_key_pair(slice->uuid, slice->first_failed, cursor->failed.key).len;
+}
+
+static struct err run_slice(struct store *s, struct deletion_slice *slice, struct deletion_cursor *cursor,
+                            struct deletion_result *ret)
+{
+    struct err e = meta_run_freeing(s->meta, slice_fn, slice);
 
     if (slice->count > 1 && (e.code == ERR_TOO_LARGE || e.code == ERR_CORRUPT)) {
         struct deletion_slice *one = arena_new_of(slice->arena, struct deletion_slice);
@@ -160,33 +174,31 @@ static struct err run_slice(struct store *s, struct deletion_slice *slice, struc
                 .uuid = slice->uuid, .home = slice->home, .arena = slice->arena, .count = 1
             };
             one->files[0] = slice->files[i];
-            const struct err single = run_slice(s, one, ret);
+            const struct err single = run_slice(s, one, cursor, ret);
             if (single.code != ERR_OK) last = single;
         }
         return last;
     }
     TRY(e);
-    if (slice->going_count) TRY(deletion_elsewhere(s, slice));
-    ret->files += slice->deleted;
-    ret->bytes += slice->bytes;
-    METRIC_ADD(maintenance_files_deleted, slice->deleted);
-    METRIC_ADD(maintenance_bytes_deleted, slice->bytes);
-    return OK;
+    if (slice->going_count) e = deletion_elsewhere(s, slice);
+    add(ret, cursor, slice); /* what was deleted elsewhere is, also when its rows are still there */
+    return e;
 }
 
-/* *ret_is_due: the table is there, and its endpoint does not rest. */
-static struct err find_home(struct store *s, struct deletion_slice *slice, bool *ret_is_due)
+enum home { HOME_GONE, HOME_RESTS, HOME_DUE };
+
+static struct err find_home(struct store *s, struct deletion_slice *slice, enum home *ret)
 {
     CLEANUP(view_closep) struct rows *view = NULL;
     struct table_row row;
 
     TRY(view_open(s->meta, &view));
     const struct err e = ref_row_of(view, slice->uuid, slice->arena, &row);
-    *ret_is_due = e.code == ERR_OK;
-    if (e.code == ERR_NOT_FOUND) return OK;
+    *ret = HOME_GONE;
+    if (e.code == ERR_NOT_FOUND || (e.code == ERR_OK && row.places.count == 0)) return OK;
     TRY(e);
     TRY(warehouse_for_upkeep(s, view, &row, slice->arena, &slice->home));
-    *ret_is_due = row.places.count && !warehouse_rests(&slice->home, row.places.keys[0]);
+    *ret = warehouse_rests(&slice->home, row.places.keys[0]) ? HOME_RESTS : HOME_DUE;
     return OK;
 }
 
@@ -214,7 +226,7 @@ static struct err grace_of(struct sweep *w, struct rows *view, struct str uuid)
 
 static bool is_due(const struct sweep *w, const struct ref_file *file)
 {
-    if (file->kind == REF_METADATA) return true;
+    if (file->kind == REF_METADATA) return !w->rule->is_metadata_only || file->why.len == 0;
     return !w->rule->is_metadata_only && file->since_ms + w->grace_ms <= w->now_ms;
 }
 
@@ -232,6 +244,32 @@ static struct err visit(struct sweep *w, struct rows *view, struct str key, stru
     return slice->uuid.data ? (slice->count++, OK) : no_memory();
 }
 
+static struct str key_of(const struct deletion_mark *mark)
+{
+    return str_of(mark->key, mark->len);
+}
+
+/* Around once, the sweep ends with the row that it began behind. */
+static bool is_past_start(const struct deletion_cursor *cursor, struct str key)
+{
+    return cursor->is_around && str_cmp(key, key_of(&cursor->start)) > 0;
+}
+
+/* There is nothing behind the cursor: the sweep goes on from the beginning, or is at its end, and the next one is made ready. Where everything rested, that one begins where this one did: nothing was tried. */
+static void come_around(struct deletion_cursor *cursor, struct deletion_result *ret)
+{
+    struct deletion_mark next = cursor->failed;
+
+    ret->is_end = cursor->is_around || cursor->start.len == 0;
+    if (!ret->is_end) {
+        cursor->is_around = true;
+        cursor->at.len = 0;
+        return;
+    }
+    if (next.len == 0 && cursor->has_rested) next = cursor->start;
+    *cursor = (struct deletion_cursor){ .at = next, .start = next };
+}
+
 /* Due rows of one table behind the cursor, which is then at the last row that was visited. */
 static struct err collect(struct store *s, struct sweep *w, struct deletion_cursor *cursor,
                           struct deletion_slice *slice, struct deletion_result *ret)
@@ -241,7 +279,8 @@ static struct err collect(struct store *s, struct sweep *w, struct deletion_curs
     struct str key, value;
     struct err e = OK;
     const size_t most = w->rule->files_max < LIMIT_DELETE_SLICE ? w->rule->files_max : LIMIT_DELETE_SLICE;
-    const struct str from = str_of(cursor->key, cursor->len);
+    const struct deletion_mark at = cursor->at;
+    const struct str from = key_of(&at);
 
     TRY(view_open(s->meta, &view));
     rows_scan_begin(&scan, view, SPACE_REF_QUEUE, from.len ? from : w->only, false);
@@ -249,16 +288,27 @@ static struct err collect(struct store *s, struct sweep *w, struct deletion_curs
     for (size_t visited = 0; e.code == ERR_OK && rows_scan_next(&scan, &key, &value); visited++) {
         if (key.len != REF_PAIR || !str_starts(key, w->only)) break;
         if (visited == 0 && str_eq(key, from)) continue;
+        if (is_past_start(cursor, key)) break;
         ret->is_end = visited < LIMIT_SCAN_ROWS && slice->count < most
             && (slice->count == 0 || str_starts(key, slice->uuid));
         if (!ret->is_end) break;
         e = visit(w, view, key, value, slice);
-        memcpy(cursor->key, key.data, REF_PAIR);
-        cursor->len = REF_PAIR;
+        memcpy(cursor->at.key, key.data, REF_PAIR);
+        cursor->at.len = REF_PAIR;
     }
     if (e.code == ERR_OK) e = scan.err;
     rows_scan_done(&scan);
     return e;
+}
+
+static struct err sweep_slice(struct store *s, struct deletion_slice *slice, struct deletion_cursor *cursor,
+                              struct deletion_result *ret)
+{
+    enum home home = HOME_GONE;
+
+    TRY(find_home(s, slice, &home));
+    cursor->has_rested |= home == HOME_RESTS;
+    return home == HOME_DUE ? run_slice(s, slice, cursor, ret) : OK;
 }
 
 struct err deletion_step(struct store *s, struct str uuid, const struct deletion_rule *rule,
@@ -266,7 +316,6 @@ struct err deletion_step(struct store *s, struct str uuid, const struct deletion
 {
     CLEANUP(arena_freep) struct arena *arena = arena_new(LIMIT_REQUEST_ARENA);
     struct sweep w = { .rule = rule, .only = uuid, .now_ms = clock_now_ms() };
-    bool is_due = false;
 
     *ret = (struct deletion_result){ .files = 0 };
     if (!arena) return no_memory();
@@ -274,7 +323,7 @@ struct err deletion_step(struct store *s, struct str uuid, const struct deletion
     if (!slice) return no_memory();
     slice->arena = arena;
     TRY(collect(s, &w, cursor, slice, ret));
-    if (ret->is_end) *cursor = (struct deletion_cursor){ .len = 0 };
-    if (slice->count) TRY(find_home(s, slice, &is_due));
-    return is_due ? run_slice(s, slice, ret) : OK;
+    const struct err e = slice->count ? sweep_slice(s, slice, cursor, ret) : OK;
+    if (ret->is_end) come_around(cursor, ret);
+    return e;
 }

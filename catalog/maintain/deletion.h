@@ -17,7 +17,7 @@
  * To the table the file is gone with step 1, as a file of this store is with its one transaction: a snapshot that is committed later and names it again (nobody's snapshot needed it by then) may find it gone. If the
  * background learns of such a commit before the file was deleted, the row goes, and the second look of step 2 finds no intent: the file stays. Whoever crashes, or is paused while another server leads, leaves a row
  * with an intent: it is decided upon again like any other, under a new number, and who comes back with the old one does nothing. Deleting twice does no harm: names of files are not used again.
- * An endpoint that is away leaves its rows in the queue, with why; other tables go on.
+ * What an endpoint does not delete, whatever it answers, leaves its row in the queue, with why, and the sweep goes on behind it; when the endpoint rests after that, with the other tables.
  */
 #ifndef CATALOG_MAINTAIN_DELETION_H
 #define CATALOG_MAINTAIN_DELETION_H
@@ -27,17 +27,29 @@
 struct deletion_rule {
     int64_t grace_ms;     /* of tables that do not say themselves */
     size_t files_max;     /* at most so many now */
-    bool is_metadata_only;
+    bool is_metadata_only;   /* and of these none that failed before: they are for the sweeps over all */
 };
 
-/* Where a sweep is: zeroed at the beginning. */
-struct deletion_cursor {
+/* A row of the queue; len 0: none. */
+struct deletion_mark {
     uint8_t key[REF_PAIR];
     size_t len;
 };
 
+/* Where a sweep is: zeroed at first, and kept for the sweeps after it. They go in a circle: each begins behind the first row that failed in the one before, goes on at the queue's beginning and ends with that row. So
+ * a file that is denied, behind which its endpoint rests, costs one attempt a sweep, and after as many sweeps as there are such files everything else is gone. In memory alone: after a restart it begins at the
+ * beginning, and goes on from what fails there. */
+struct deletion_cursor {
+    struct deletion_mark at;     /* the last row that was visited */
+    struct deletion_mark start;  /* the sweep began behind it, and ends with it; none: at the beginning */
+    struct deletion_mark failed; /* the first that failed in this sweep */
+    bool is_around;              /* it has been at the end of the queue, and goes on from the beginning */
+    bool has_rested;             /* something was passed over, because its endpoint rests */
+};
+
 struct deletion_result {
     uint64_t files, bytes;   /* deleted */
+    uint64_t failed;         /* files that an endpoint did not delete: tried again in the next sweep */
     bool is_end;             /* the sweep came to the end of the queue (of the table, if one was given) */
 };
 

@@ -11,9 +11,8 @@ enum { CLOCK_MS = 1000 }; /* HTTP tells times in seconds */
 struct sending {
     struct store *store;
     struct deletion_slice *slice;
-    size_t done;                    /* of going: those before it are settled */
-    bool stays[LIMIT_DELETE_SLICE]; /* settled without being deleted */
-    struct str why;                 /* of the one at `done`; empty: nothing is wrong */
+    size_t done;                         /* of going: those before it were tried */
+    struct str whys[LIMIT_DELETE_SLICE]; /* why it could not be deleted; empty: it is settled */
 };
 
 /* The row as it is, if it has this intent still; ERR_NOT_FOUND. */
@@ -38,9 +37,8 @@ static struct err is_still_intended(struct sending *s, const struct ref_file *fi
     return e.code == ERR_NOT_FOUND ? OK : e;
 }
 
-/* D5, the last look, and the deletion. *ret_bytes: how large it was. */
-static struct err send_one(struct sending *s, const struct ref_file *file, bool *ret_stays,
-                           uint64_t *ret_bytes)
+/* D5, the last look, and the deletion. */
+static struct err send_one(struct sending *s, const struct ref_file *file)
 {
     CLEANUP(arena_freep) struct arena *arena = arena_new(LIMIT_REQUEST_ARENA);
     struct remote_file there = { .size = 0 };
@@ -48,33 +46,51 @@ static struct err send_one(struct sending *s, const struct ref_file *file, bool 
 
     if (!arena) return no_memory();
     const struct err e = warehouse_stat(&s->slice->home, file->place, arena, &there);
-    *ret_bytes = 0;
-    *ret_stays = true;
     if (e.code == ERR_NO_SUCH_KEY || e.code == ERR_NO_SUCH_BUCKET) return OK;
     TRY(e);
     if (there.written_ms > file->since_ms + CLOCK_MS) return OK;
     TRY(is_still_intended(s, file, &is_intended));
     if (!is_intended) return OK;
     TRY(warehouse_remove(&s->slice->home, file->place, arena));
-    *ret_stays = false;
-    *ret_bytes = there.size;
+    s->slice->deleted++;
+    s->slice->bytes += there.size;
     return OK;
+}
+
+/* Is it the endpoint's answer for this file that went wrong? Else it is our own trouble. */
+static bool is_the_endpoints(struct err e)
+{
+    switch ((int)e.code) {
+    case ERR_UNAVAILABLE:
+    case ERR_CORRUPT:
+    case ERR_INVALID:
+    case ERR_PRECONDITION:
+    case ERR_TOO_LARGE: return true;
+    default: return false;
+    }
+}
+
+static struct err note_failure(struct sending *s, struct err e)
+{
+    struct deletion_slice *slice = s->slice;
+
+    if (slice->failed++ == 0) slice->first_failed = slice->going[s->done].id;
+    s->whys[s->done] = arena_str(slice->arena, str_from_z(e.why));
+    return s->whys[s->done].data ? OK : no_memory();
 }
 
 static struct err send_all(struct sending *s)
 {
-    struct deletion_slice *slice = s->slice;
-    uint64_t bytes = 0;
+    const struct deletion_slice *slice = s->slice;
+    bool rests = false;
 
-    for (; s->done < slice->going_count; s->done++) {
-        const struct err e = send_one(s, &slice->going[s->done], &s->stays[s->done], &bytes);
-        if (e.code == ERR_UNAVAILABLE || e.code == ERR_CORRUPT) {
-            s->why = arena_str(slice->arena, str_from_z(e.why));
-            return s->why.data ? OK : no_memory();
-        }
-        TRY(e);
-        slice->deleted += !s->stays[s->done];
-        slice->bytes += bytes;
+    for (; s->done < slice->going_count && !rests; s->done++) {
+        const struct ref_file *file = &slice->going[s->done];
+        const struct err e = send_one(s, file);
+        if (e.code == ERR_OK) continue;
+        if (!is_the_endpoints(e)) return e;
+        TRY(note_failure(s, e));
+        rests = warehouse_rests(&slice->home, file->place);
     }
     return OK;
 }
@@ -95,8 +111,8 @@ static struct err settle_one(struct txn *txn, struct sending *s, size_t i, struc
 
     if (e.code == ERR_NOT_FOUND) return OK;
     TRY(e);
-    if (i == s->done) {
-        row.why = s->why;
+    if (s->whys[i].len) {
+        row.why = s->whys[i];
         return ref_file_put(txn, SPACE_REF_QUEUE, pair, &row);
     }
     less(&table->queued_files, 1);
@@ -112,15 +128,14 @@ static struct err settle_fn(struct txn *txn, void *arg)
 
     if (e.code == ERR_NOT_FOUND) return OK; /* the table is gone, and its queue with it */
     TRY(e);
-    for (size_t i = 0; i < s->slice->going_count && i <= s->done; i++) TRY(settle_one(txn, s, i, &table));
+    for (size_t i = 0; i < s->done; i++) TRY(settle_one(txn, s, i, &table));
     return ref_table_put(txn, s->slice->uuid, &table);
 }
 
 struct err deletion_elsewhere(struct store *s, struct deletion_slice *slice)
 {
-    struct sending sending = { .store = s, .slice = slice, .why = STR("") };
-    const struct err e = send_all(&sending);
+    struct sending sending = { .store = s, .slice = slice };
 
-    TRY(e.code == ERR_OK ? meta_run_freeing(s->meta, settle_fn, &sending) : e);
-    return OK;
+    TRY(send_all(&sending));
+    return meta_run_freeing(s->meta, settle_fn, &sending);
 }

@@ -16,9 +16,11 @@ struct deletion_slice {
     size_t going_count;
     struct arena *arena;
     uint64_t deleted, bytes; /* out */
+    uint64_t failed;         /* out, external */
+    struct ref_id first_failed;
 };
 
-/* Steps 2 and 3 of deletion.h for the files that are going, one after another up to the first for which the endpoint has no good answer: that one's row says why, and it and the rest keep their intents. */
+/* Steps 2 and 3 of deletion.h for the files that are going, one after another. The row of one for which the endpoint has no good answer says why; when the endpoint rests after it, the ones behind keep their intents. */
 struct err deletion_elsewhere(struct store *s, struct deletion_slice *slice);
 
 #endif

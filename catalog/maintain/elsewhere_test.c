@@ -6,6 +6,7 @@
 #include "catalog/maintain/orphans.h"
 #include "catalog/maintain/sweep_test.h"
 #include "catalog/refs/refs.h"
+#include "storage/base/buf.h"
 #include "storage/base/clock.h"
 #include "storage/base/thread.h"
 #include "tests/unit/test.h"
@@ -107,6 +108,131 @@ TEST(what_a_proxy_calls_not_found_waits_in_the_queue)
     end_rest(&l);
     CHECK_U64(sweep(&l, 0), 4);
     check_there(&l, "l1 m1 a b", false);
+    lake_close(&l);
+}
+
+/* ---- what cannot be deleted holds up nothing else ---- */
+
+static void refuse(struct lake *l, const char *path, int status, const char *code)
+{
+    l->far->fail_path = path;
+    l->far->fail_status = status;
+    l->far->fail_code = code;
+    l->far->fail_next = 1000;
+}
+
+/* Requests that were refused since. */
+static uint64_t refused(const struct lake *l)
+{
+    return (uint64_t)(1000 - l->far->fail_next);
+}
+
+/* The endpoint rests after a denial: what is behind it waits for the next sweep, which begins there. */
+TEST(a_denied_file_costs_an_attempt_a_sweep_and_holds_up_no_other)
+{
+    static const char *const names[] = { "l1", "m1", "a", "b" };
+
+    for (size_t i = 0; i < 4; i++) {
+        struct lake l;
+        struct deletion_cursor cursor = { .at = { .len = 0 } };
+        uint64_t gone = 0;
+        lake_open_far(&l);
+        two_snapshots(&l);
+        expire_first(&l);
+        refuse(&l, arena_printf(l.arena, "/lake/t/%s", names[i]).data, 403, "AccessDenied");
+        for (uint64_t round = 1; round <= 3; round++) {
+            gone += sweep_on(&l, 0, &cursor);
+            CHECK_U64(refused(&l), round);
+            end_rest(&l);
+        }
+        CHECK_U64(gone, 3);
+        CHECK_U64(lake_table(&l).queued_files, 1);
+        check_there(&l, names[i], true);
+        check_there(&l, "l2 m2 c", true);
+        l.far->fail_next = 0;
+        CHECK_U64(sweep_on(&l, 0, &cursor), 1);
+        check_there(&l, "l1 m1 a b", false);
+        lake_close(&l);
+    }
+}
+
+/* More than one slice of a table, some of it denied: each denied file is tried in its turn. */
+TEST(several_denied_files_do_not_hide_what_is_between_them)
+{
+    struct lake l;
+    struct deletion_cursor cursor = { .at = { .len = 0 } };
+    struct buf names;
+    uint64_t gone = 0;
+
+    lake_open_far(&l);
+    buf_init(&names, 64 * 1024);
+    for (int i = 0; i < 150; i++) buf_printf(&names, "%s%d", i ? " " : "", i);
+    buf_char(&names, '\0');
+    lake_manifest(&l, "m1", names.data);
+    lake_manifest(&l, "m2", "c");
+    lake_list(&l, "l1", "m1");
+    lake_list(&l, "l2", "m2");
+    CHECK_OK(lake_snapshot(&l, 1, "l1"));
+    CHECK_OK(lake_snapshot(&l, 2, "l2"));
+    expire_first(&l);
+    refuse(&l, "/lake/t/7*", 403, "AccessDenied"); /* 7 and 70 to 79 */
+    for (int round = 0; round < 12; round++) {
+        gone += sweep_on(&l, 0, &cursor);
+        end_rest(&l);
+    }
+    CHECK_U64(gone, 152 - 11);
+    CHECK_U64(lake_table(&l).queued_files, 11);
+    CHECK_U64(refused(&l), 12);
+    buf_done(&names);
+    lake_close(&l);
+}
+
+/* What is no reason for a rest leaves the others in the same sweep. */
+TEST(a_file_with_an_odd_answer_is_passed_over_in_the_same_sweep)
+{
+    static const struct {
+        int status;
+        const char *code;
+    } answers[] = { { 409, "OperationAborted" }, { 400, "InvalidRequest" }, { 412, "PreconditionFailed" } };
+
+    for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
+        struct lake l;
+        lake_open_far(&l);
+        two_snapshots(&l);
+        expire_first(&l);
+        refuse(&l, "/lake/t/a", answers[i].status, answers[i].code);
+        CHECK_U64(sweep(&l, 0), 3);
+        CHECK_U64(refused(&l), 1);
+        CHECK_U64(lake_table(&l).queued_files, 1);
+        check_there(&l, "l1 m1 b", false);
+        check_there(&l, "a", true);
+        lake_close(&l);
+    }
+}
+
+/* After each commit metadata files are deleted: one that is denied is left to the sweeps, or the endpoint would rest all the time. */
+TEST(a_denied_metadata_file_is_not_tried_after_each_commit)
+{
+    const struct deletion_rule rule = { .files_max = 1000, .is_metadata_only = true };
+    struct deletion_cursor cursor = { .at = { .len = 0 } };
+    struct deletion_result result;
+    struct lake l;
+
+    lake_open_far(&l);
+    CHECK_OK(lake_property(&l, "write.metadata.previous-versions-max", "1"));
+    CHECK_OK(lake_property(&l, "write.metadata.delete-after-commit.enabled", "true"));
+    two_snapshots(&l);
+    const uint64_t queued = lake_table(&l).queued_files;
+    refuse(&l, NULL, 403, "AccessDenied");
+    CHECK_OK(deletion_step(&l.store, lake_uuid(&l), &rule, &cursor, &result));
+    CHECK_U64(refused(&l), 1);
+    l.far->fail_next = 0;
+    end_rest(&l);
+    cursor = (struct deletion_cursor){ .at = { .len = 0 } };
+    CHECK_OK(deletion_step(&l.store, lake_uuid(&l), &rule, &cursor, &result));
+    CHECK_U64(result.files, queued - 1);
+    CHECK_U64(lake_table(&l).queued_files, 1);
+    CHECK_U64(sweep(&l, DAY_MS), 1);
     lake_close(&l);
 }
 

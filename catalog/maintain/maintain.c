@@ -82,7 +82,7 @@ static struct err delete_metadata(struct maintain *m, struct str uuid)
 {
     bool is_asked = false;
     const struct deletion_rule rule = { .files_max = LIMIT_PAGE, .is_metadata_only = true };
-    struct deletion_cursor cursor = { .len = 0 };
+    struct deletion_cursor cursor = { .at = { .len = 0 } };
     struct deletion_result result;
 
     TRY(deletes_metadata(m, uuid, &is_asked));
@@ -280,7 +280,7 @@ struct err maintain_delete_step(struct maintain *m, bool *ret_more)
     if (rule.files_max == 0)
         return OK; /* the thread comes back when there is nothing else to do, or in a second */
     const struct err e = deletion_step(m->options.store, STR_NONE, &rule, &m->cursor, &result);
-    rate_take(&m->rate, result.files);
+    rate_take(&m->rate, result.files + result.failed);
     m->deleted_files += result.files;
     m->deleted_bytes += result.bytes;
     *ret_more = !result.is_end;

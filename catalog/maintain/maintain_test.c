@@ -163,7 +163,7 @@ TEST(metadata_files_go_without_grace_when_the_table_asks_for_it)
 {
     struct lake l;
     const struct deletion_rule rule = { .grace_ms = DAY_MS, .files_max = 1000, .is_metadata_only = true };
-    struct deletion_cursor cursor = { .len = 0 };
+    struct deletion_cursor cursor = { .at = { .len = 0 } };
     struct deletion_result result;
 
     lake_open(&l);
@@ -183,7 +183,7 @@ TEST(a_step_deletes_no_more_than_it_may)
 {
     struct lake l;
     const struct deletion_rule rule = { .files_max = 3 };
-    struct deletion_cursor cursor = { .len = 0 };
+    struct deletion_cursor cursor = { .at = { .len = 0 } };
     struct deletion_result result;
 
     lake_open(&l);
@@ -474,7 +474,7 @@ static void fault_sweep(unsigned kinds)
     for (uint64_t n = 0; has_struck; n++) {
         struct lake l;
         const struct deletion_rule rule = { .files_max = 2 };
-        struct deletion_cursor cursor = { .len = 0 };
+        struct deletion_cursor cursor = { .at = { .len = 0 } };
         struct deletion_result result = { .is_end = false };
         lake_open(&l);
         two_snapshots(&l);

@@ -24,13 +24,19 @@ void expire_first(struct lake *l)
 
 uint64_t sweep(struct lake *l, int64_t grace_ms)
 {
+    struct deletion_cursor cursor = { .at = { .len = 0 } };
+
+    return sweep_on(l, grace_ms, &cursor);
+}
+
+uint64_t sweep_on(struct lake *l, int64_t grace_ms, struct deletion_cursor *cursor)
+{
     const struct deletion_rule rule = { .grace_ms = grace_ms, .files_max = 1000 };
-    struct deletion_cursor cursor = { .len = 0 };
     struct deletion_result result = { .is_end = false };
     uint64_t files = 0;
 
     while (!result.is_end) {
-        CHECK_OK(deletion_step(&l->store, STR_NONE, &rule, &cursor, &result));
+        CHECK_OK(deletion_step(&l->store, STR_NONE, &rule, cursor, &result));
         files += result.files;
     }
     return files;

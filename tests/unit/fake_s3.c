@@ -181,9 +181,17 @@ static int carry_out_locked(struct fake_s3_state *s, const struct request *r, st
     return 200;
 }
 
+static bool is_meant(const char *fail_path, struct str path)
+{
+    const struct str wanted = fail_path ? str_from_z(fail_path) : STR("*");
+    const bool is_prefix = str_ends(wanted, STR("*"));
+
+    return is_prefix ? str_starts(path, str_slice(wanted, 0, wanted.len - 1)) : str_eq(path, wanted);
+}
+
 static bool takes_failure_locked(struct fake_s3 *f, const struct request *r)
 {
-    if (f->fail_next <= 0 || (f->fail_path && !str_is(r->path, f->fail_path))) return false;
+    if (f->fail_next <= 0 || !is_meant(f->fail_path, r->path)) return false;
     f->fail_next--;
     return true;
 }
