@@ -210,6 +210,8 @@ struct sweep {
     int64_t now_ms;
     char table_uuid[REF_UUID]; /* whose grace it is */
     int64_t grace_ms;
+    struct err damaged; /* of a row that was passed over; OK: none was */
+    char why[256];      /* its text */
 };
 
 static struct err grace_of(struct sweep *w, struct rows *view, struct str uuid)
@@ -242,6 +244,14 @@ static struct err visit(struct sweep *w, struct rows *view, struct str key, stru
     if (slice->count == 0) slice->uuid = arena_str(slice->arena, str_slice(key, 0, REF_UUID));
     TRY(ref_file_keep(value, slice->arena, &slice->files[slice->count]));
     return slice->uuid.data ? (slice->count++, OK) : no_memory();
+}
+
+/* A damaged row is told at the end of the step, and holds up none of the others. */
+static struct err pass_over_damage(struct sweep *w, struct err e)
+{
+    if (e.code != ERR_CORRUPT) return e;
+    w->damaged = err_keep(e, w->why, sizeof(w->why));
+    return OK;
 }
 
 static struct str key_of(const struct deletion_mark *mark)
@@ -292,7 +302,7 @@ static struct err collect(struct store *s, struct sweep *w, struct deletion_curs
         ret->is_end = visited < LIMIT_SCAN_ROWS && slice->count < most
             && (slice->count == 0 || str_starts(key, slice->uuid));
         if (!ret->is_end) break;
-        e = visit(w, view, key, value, slice);
+        e = pass_over_damage(w, visit(w, view, key, value, slice));
         memcpy(cursor->at.key, key.data, REF_PAIR);
         cursor->at.len = REF_PAIR;
     }
@@ -325,5 +335,6 @@ struct err deletion_step(struct store *s, struct str uuid, const struct deletion
     TRY(collect(s, &w, cursor, slice, ret));
     const struct err e = slice->count ? sweep_slice(s, slice, cursor, ret) : OK;
     if (ret->is_end) come_around(cursor, ret);
-    return e;
+    TRY(e);
+    return w.damaged.code == ERR_OK ? OK : err_fail(w.damaged.code, "%s", w.damaged.why);
 }

@@ -177,6 +177,33 @@ TEST(metadata_files_go_without_grace_when_the_table_asks_for_it)
     lake_close(&l);
 }
 
+static struct err damage_fn(struct txn *txn, void *arg)
+{
+    const struct lake *l = arg;
+    uint8_t key[REF_PAIR];
+    struct ref_id last;
+
+    memset(&last, 0xff, sizeof(last));
+    return txn_put(txn, SPACE_REF_QUEUE, ref_key_pair(lake_uuid(l), last, key), STR("no row"));
+}
+
+TEST(a_damaged_row_of_the_queue_holds_up_no_other)
+{
+    struct lake l;
+    const struct deletion_rule rule = { .files_max = 1000 };
+    struct deletion_cursor cursor = { .at = { .len = 0 } };
+    struct deletion_result result;
+
+    lake_open(&l);
+    two_snapshots(&l);
+    expire_first(&l);
+    CHECK_OK(meta_run(l.store.meta, damage_fn, &l));
+    CHECK_ERR(deletion_step(&l.store, STR_NONE, &rule, &cursor, &result), ERR_CORRUPT);
+    CHECK(result.files == 4 && result.is_end);
+    check_there(&l, "l1 m1 a b", false);
+    lake_close(&l);
+}
+
 /* ---- rates and rounds ---- */
 
 TEST(a_step_deletes_no_more_than_it_may)
