@@ -1,6 +1,7 @@
 /*
  * external_test.c - catalogs whose files lie at another S3 endpoint: whose they are, what is written there, and that nothing of it is lost or left behind.
  */
+#include "catalog/commit/far_test.h"
 #include "catalog/commit/warehouse.h"
 
 #include <errno.h>
@@ -11,109 +12,10 @@
 #include "storage/base/sysio.h"
 #include "storage/base/thread.h"
 #include "storage/object/bucket.h"
-#include "tests/unit/fake_s3.h"
 #include "tests/unit/postgresql.h"
 #include "tests/unit/test.h"
 
-static const struct actor who = { .principal = STR("root"), .request_id = STR("test"), .address = STR("-") };
-
-#define SCHEMA                                                                                               \
-    "\"schema\":{\"type\":\"struct\",\"fields\":[{\"id\":1,\"name\":\"a\",\"required\":false,\"type\":\"int\"}]}"
-
-struct world {
-    struct store store;
-    struct fake_s3 fake;
-    struct arena *arena;
-    const char *dir;
-};
-
-static struct err world_start(struct world *w)
-{
-    char path[512];
-
-    (void)snprintf(path, sizeof(path), "%s/rows", w->dir);
-    const struct meta_options m = { .store = test_store(),
-                                    .schema = test_store_schema(w->dir),
-                                    .dir = path,
-                                    .segment_bytes = 4 * MIB,
-                                    .disk_floor_bytes = 1 * MIB };
-    TRY(meta_open(&m, &w->store.meta));
-    (void)snprintf(path, sizeof(path), "%s/volumes", w->dir);
-    const struct blob_options b = {
-        .dir = path, .meta = w->store.meta, .volume_bytes = 4 * MIB, .disk_floor_bytes = 1 * MIB
-    };
-    w->store.part_bytes_min = LIMIT_PART_BYTES_MIN;
-    w->store.small_body_max = LIMIT_SMALL_BODY;
-    return blob_open(&b, &w->store.blobs);
-}
-
-static void world_stop(struct world *w)
-{
-    w->store.blobs = blob_close(w->store.blobs);
-    w->store.meta = meta_close(w->store.meta);
-}
-
-static void give_keys(struct world *w)
-{
-    const struct remote_options o = {
-        .access_key = STR("KEY"), .secret_key = STR("SECRET"), .timeout_ms = 10000, .cache_bytes = 1 * MIB
-    };
-
-    w->store.remote = remote_free(w->store.remote);
-    CHECK_OK(remote_new(&o, &w->store.remote));
-}
-
-static struct err make(struct world *w, const char *name, const char *location, const char *more)
-{
-    char text[512];
-    struct catalog_info info;
-    json_t *storage = NULL;
-    CLEANUP(json_freep) json_t *properties = json_pack("{s:s}", "default-base-location", location);
-
-    (void)snprintf(text, sizeof(text), "{\"storageType\":\"S3\"%s%s}", more[0] ? "," : "", more);
-    CHECK_OK(json_parse(str_from_z(text), &storage));
-    json_defer(w->arena, storage);
-    const struct catalog_new made = { .name = str_from_z(name),
-                                      .properties = properties,
-                                      .storage = storage };
-    return catalog_create(&w->store, &made, &who, w->arena, &info);
-}
-
-static struct err make_at(struct world *w, const char *name, const char *location, const char *endpoint)
-{
-    char text[256];
-
-    (void)snprintf(text, sizeof(text), "\"endpoint\":\"%s\"", endpoint);
-    return make(w, name, location, text);
-}
-
-static void world_begin(struct world *w)
-{
-    *w = (struct world){ .dir = test_dir(), .arena = arena_new(256 * MIB) };
-    fake_s3_start(&w->fake);
-    CHECK_OK(world_start(w));
-    give_keys(w);
-}
-
-/* With the external catalog "far", and its namespace n. */
-static void world_open(struct world *w)
-{
-    const struct ns_path n = { .levels = { STR("n") }, .count = 1 };
-
-    world_begin(w);
-    CHECK_OK(make_at(w, "far", "s3://lake/base", w->fake.url));
-    CHECK_OK(ns_create(&w->store, STR("far"), &n, NULL, &who));
-}
-
-static void world_close(struct world *w)
-{
-    world_stop(w);
-    w->store.remote = remote_free(w->store.remote);
-    if (w->fake.state) fake_s3_stop(&w->fake);
-    w->arena = arena_free(w->arena);
-}
-
-static bool is_external(struct world *w, const char *name)
+static bool is_external(struct far *w, const char *name)
 {
     struct catalog_info info;
 
@@ -125,129 +27,111 @@ static bool is_external(struct world *w, const char *name)
 
 TEST(a_bucket_that_is_here_is_ours_whatever_the_endpoint)
 {
-    struct world w;
+    struct far w;
 
-    world_begin(&w);
+    far_begin(&w);
     CHECK_OK(bucket_create(&w.store, STR("lake"), STR("root"), STR_NONE));
-    CHECK_OK(make_at(&w, "c", "s3://lake", w.fake.url));
+    CHECK_OK(far_make_at(&w, "c", "s3://lake", w.fake.url));
     CHECK(!is_external(&w, "c"));
     CHECK_U64(w.fake.requests, 0);
-    world_close(&w);
+    far_close(&w);
 }
 
 TEST(a_bucket_that_is_there_makes_an_external_catalog)
 {
-    struct world w;
+    struct far w;
     char text[256];
 
-    world_begin(&w);
-    CHECK_OK(make_at(&w, "c", "s3://lake/base", w.fake.url));
+    far_begin(&w);
+    CHECK_OK(far_make_at(&w, "c", "s3://lake/base", w.fake.url));
     CHECK(is_external(&w, "c"));
-    CHECK_ERR(make_at(&w, "d", "s3://lake/base/below", w.fake.url), ERR_INVALID);
+    CHECK_ERR(far_make_at(&w, "d", "s3://lake/base/below", w.fake.url), ERR_INVALID);
     /* What clients find under one name the server may find under another. */
     (void)snprintf(text, sizeof(text), "\"endpoint\":\"http://nobody.invalid\",\"endpointInternal\":\"%s\"",
                    w.fake.url);
-    CHECK_OK(make(&w, "e", "s3://lake/other", text));
-    world_close(&w);
+    CHECK_OK(far_make(&w, "e", "s3://lake/other", text));
+    far_close(&w);
 }
 
 TEST(a_bucket_that_is_nowhere_makes_no_catalog)
 {
-    struct world w;
+    struct far w;
     struct catalog_info info;
 
-    world_begin(&w);
-    CHECK_ERR(make_at(&w, "c", "s3://nowhere", w.fake.url), ERR_NO_SUCH_BUCKET);
-    CHECK_ERR(make(&w, "c", "s3://lake", ""), ERR_NO_SUCH_BUCKET);
-    CHECK_ERR(make_at(&w, "c", "s3://lake", "nonsense"), ERR_INVALID);
+    far_begin(&w);
+    CHECK_ERR(far_make_at(&w, "c", "s3://nowhere", w.fake.url), ERR_NO_SUCH_BUCKET);
+    CHECK_ERR(far_make(&w, "c", "s3://lake", ""), ERR_NO_SUCH_BUCKET);
+    CHECK_ERR(far_make_at(&w, "c", "s3://lake", "nonsense"), ERR_INVALID);
     char text[256];
     (void)snprintf(text, sizeof(text), "\"endpoint\":\"%s\",\"storageName\":\"unknown\"", w.fake.url);
-    const struct err e = make(&w, "c", "s3://lake", text);
+    const struct err e = far_make(&w, "c", "s3://lake", text);
     CHECK_ERR(e, ERR_NO_SUCH_BUCKET);
     CHECK(str_contains(str_from_z(e.why), STR("external-credentials")));
     w.fake.fail_status = 403;
     w.fake.fail_next = 1;
-    const struct err refused = make_at(&w, "c", "s3://lake", w.fake.url);
+    const struct err refused = far_make_at(&w, "c", "s3://lake", w.fake.url);
     CHECK_ERR(refused, ERR_UNAVAILABLE);
     CHECK(str_contains(str_from_z(refused.why), STR("is not in this store")));
     CHECK(str_contains(str_from_z(refused.why), STR("it answered 403")));
     w.store.remote = remote_free(w.store.remote);
-    CHECK_ERR(make_at(&w, "c", "s3://lake", w.fake.url), ERR_NO_SUCH_BUCKET);
+    CHECK_ERR(far_make_at(&w, "c", "s3://lake", w.fake.url), ERR_NO_SUCH_BUCKET);
     CHECK_ERR(catalog_get(&w.store, STR("c"), w.arena, &info), ERR_NO_SUCH_WAREHOUSE);
-    world_close(&w);
+    far_close(&w);
 }
 
 TEST(an_external_catalog_keeps_an_endpoint_and_moves_only_by_who_may)
 {
-    struct world w;
+    struct far w;
     struct catalog_info info;
 
-    world_open(&w);
+    far_open(&w);
     CLEANUP(json_freep) json_t *none = json_pack("{s:s}", "storageType", "S3");
     CLEANUP(json_freep)
     json_t *other = json_pack("{s:s, s:s}", "storageType", "S3", "endpoint", "http://other");
     struct catalog_change change = { .version = 1, .storage = none, .may_move = true };
-    CHECK_ERR(catalog_update(&w.store, STR("far"), &change, &who, w.arena, &info), ERR_INVALID);
+    CHECK_ERR(catalog_update(&w.store, STR("far"), &change, &far_actor, w.arena, &info), ERR_INVALID);
     change = (struct catalog_change){ .version = 1, .storage = other };
-    CHECK_ERR(catalog_update(&w.store, STR("far"), &change, &who, w.arena, &info), ERR_DENIED);
+    CHECK_ERR(catalog_update(&w.store, STR("far"), &change, &far_actor, w.arena, &info), ERR_DENIED);
     change.may_move = true;
-    CHECK_OK(catalog_update(&w.store, STR("far"), &change, &who, w.arena, &info));
+    CHECK_OK(catalog_update(&w.store, STR("far"), &change, &far_actor, w.arena, &info));
     CHECK(info.is_external && is_external(&w, "far"));
-    world_close(&w);
+    far_close(&w);
 }
 
 /* ---- tables ---- */
 
-static struct table_ident ident(const char *name)
-{
-    return (struct table_ident){ .ns = { .levels = { STR("n") }, .count = 1 }, .name = str_from_z(name) };
-}
-
-static struct err create(struct world *w, const char *name, bool is_staged, struct table_info *ret)
-{
-    char text[512];
-    json_t *request = NULL;
-    const struct table_ident t = ident(name);
-
-    (void)snprintf(text, sizeof(text), "{\"name\":\"%s\"," SCHEMA "}", name);
-    CHECK_OK(json_parse(str_from_z(text), &request));
-    const struct err e = table_create(&w->store, STR("far"), &t.ns, request, is_staged, &who, w->arena, ret);
-    json_decref(request);
-    return e;
-}
-
-static struct err set_property(struct world *w, struct arena *arena, const char *table, const char *name,
+static struct err set_property(struct far *w, struct arena *arena, const char *table, const char *name,
                                struct table_info *ret)
 {
     char text[256];
     CLEANUP(json_freep) json_t *updates = NULL;
-    struct table_change change = { .ident = ident(table) };
+    struct table_change change = { .ident = far_ident(table) };
 
     (void)snprintf(text, sizeof(text), "[{\"action\":\"set-properties\",\"updates\":{\"%s\":\"1\"}}]", name);
     CHECK_OK(json_parse(str_from_z(text), &updates));
     change.updates = updates;
-    return table_commit(&w->store, STR("far"), &change, 1, &who, arena, ret);
+    return table_commit(&w->store, STR("far"), &change, 1, &far_actor, arena, ret);
 }
 
-static struct err load(struct world *w, const char *name, struct table_info *ret)
+static struct err load(struct far *w, const char *name, struct table_info *ret)
 {
-    const struct table_ident t = ident(name);
+    const struct table_ident t = far_ident(name);
     return table_load(&w->store, STR("far"), &t, w->arena, ret);
 }
 
 /* "/lake/..." of "s3://lake/...": where the fake has it. */
-static const char *path_of(struct world *w, struct str location)
+static const char *path_of(struct far *w, struct str location)
 {
     return arena_z(w->arena, arena_join(w->arena, STR("/"), str_from(location, 5)));
 }
 
 TEST(a_table_s_metadata_lies_there_and_its_row_here)
 {
-    struct world w;
+    struct far w;
     struct table_info made, changed, got;
 
-    world_open(&w);
-    CHECK_OK(create(&w, "t", false, &made));
+    far_open(&w);
+    CHECK_OK(far_create(&w, "t", false, &made));
     CHECK(str_starts(made.metadata_location, STR("s3://lake/base/n/t-")));
     CHECK(made.is_external && str_starts(made.places[0], STR("lake/base/n/t-")));
     CHECK_STR(fake_s3_find(&w.fake, path_of(&w, made.metadata_location), w.arena), made.metadata);
@@ -257,22 +141,22 @@ TEST(a_table_s_metadata_lies_there_and_its_row_here)
     CHECK_STR(got.metadata, changed.metadata);
     CHECK_STR(got.metadata_location, changed.metadata_location);
     CHECK_U64(w.fake.gets, 0); /* what was written is in memory */
-    give_keys(&w);             /* as after a restart */
+    far_give_keys(&w);         /* as after a restart */
     for (int i = 0; i < 3; i++) CHECK_OK(load(&w, "t", &got));
     CHECK_STR(got.metadata, changed.metadata);
     CHECK_U64(w.fake.gets, 1);
-    world_close(&w);
+    far_close(&w);
 }
 
 TEST(no_object_of_this_store_is_ever_in_its_place)
 {
-    struct world w;
+    struct far w;
     struct table_info made;
     struct str uuid;
     bool more = true;
 
-    world_open(&w);
-    CHECK_OK(create(&w, "t", false, &made));
+    far_open(&w);
+    CHECK_OK(far_create(&w, "t", false, &made));
     CHECK_OK(bucket_create(&w.store, STR("lake"), STR("root"), STR_NONE));
     CLEANUP(view_closep) struct rows *view = NULL;
     CHECK_OK(view_open(w.store.meta, &view));
@@ -282,124 +166,43 @@ TEST(no_object_of_this_store_is_ever_in_its_place)
     /* Two tables still do not share one. */
     char text[600];
     json_t *request = NULL;
-    const struct table_ident t = ident("u");
-    (void)snprintf(text, sizeof(text), "{\"name\":\"u\",\"location\":\"%.*s/below\"," SCHEMA "}",
+    const struct table_ident t = far_ident("u");
+    (void)snprintf(text, sizeof(text), "{\"name\":\"u\",\"location\":\"%.*s/below\"," FAR_SCHEMA "}",
                    STR_ARG(made.location));
     CHECK_OK(json_parse(str_from_z(text), &request));
-    CHECK_ERR(table_create(&w.store, STR("far"), &t.ns, request, false, &who, w.arena, &made),
+    CHECK_ERR(table_create(&w.store, STR("far"), &t.ns, request, false, &far_actor, w.arena, &made),
               ERR_LOCATION_TAKEN);
     json_decref(request);
     CHECK_U64(fake_s3_count(&w.fake), 1); /* the refused one's file is gone again */
-    const struct table_ident mine = ident("t");
-    CHECK_OK(table_drop(&w.store, STR("far"), &mine, false, &who));
+    const struct table_ident mine = far_ident("t");
+    CHECK_OK(table_drop(&w.store, STR("far"), &mine, false, &far_actor));
     CHECK_OK(purge_step(&w.store, &more));
     CHECK(!more);
-    CHECK_OK(create(&w, "t", false, &made));
-    world_close(&w);
-}
-
-/* Until nothing is due. */
-static void purge_all(struct world *w)
-{
-    bool more = true;
-
-    while (more) CHECK_OK(purge_step(&w->store, &more));
-}
-
-TEST(a_purge_deletes_the_files_of_that_table_alone)
-{
-    struct world w;
-    struct table_info t, other;
-    char path[300];
-
-    world_open(&w);
-    CHECK_OK(create(&w, "t", false, &t));
-    CHECK_OK(create(&w, "other", false, &other));
-    for (int i = 0; i < LIMIT_REMOTE_PAGE + 20; i++) { /* two pages */
-        (void)snprintf(path, sizeof(path), "/%.*s/data/%d", STR_ARG(str_from(t.location, 5)), i);
-        fake_s3_put(&w.fake, path, STR("bytes"));
-    }
-    (void)snprintf(path, sizeof(path), "/%.*s-2/data", STR_ARG(str_from(t.location, 5)));
-    fake_s3_put(&w.fake, path, STR("not below it"));
-    const struct table_ident ident_t = ident("t");
-    CHECK_OK(table_drop(&w.store, STR("far"), &ident_t, true, &who));
-    world_stop(&w); /* it survives this */
-    CHECK_OK(world_start(&w));
-    purge_all(&w);
-    CHECK_U64(fake_s3_count(&w.fake), 2);
-    CHECK(fake_s3_find(&w.fake, path, w.arena).data);
-    world_close(&w);
-}
-
-TEST(a_purge_waits_for_its_endpoint_and_needs_no_catalog)
-{
-    struct world w;
-    struct table_info t;
-    bool more = false;
-    const struct ns_path n = { .levels = { STR("n") }, .count = 1 };
-    const struct table_ident ident_t = ident("t");
-
-    world_open(&w);
-    CHECK_OK(create(&w, "t", false, &t));
-    CHECK_OK(table_drop(&w.store, STR("far"), &ident_t, true, &who));
-    CHECK_OK(ns_drop(&w.store, STR("far"), &n, &who));
-    CHECK_OK(catalog_drop(&w.store, STR("far"), NULL, &who));
-    w.fake.fail_status = 503;
-    w.fake.fail_next = 1000;
-    CHECK_ERR(purge_step(&w.store, &more), ERR_UNAVAILABLE);
-    w.fake.fail_next = 0;
-    CHECK_OK(purge_step(&w.store, &more));
-    CHECK(!more); /* not due yet */
-    clock_set_offset_ms(60 * 1000);
-    give_keys(&w); /* without memory of the failure */
-    purge_all(&w);
-    CHECK_U64(fake_s3_count(&w.fake), 0);
-    world_close(&w);
-}
-
-/* The listing of a bucket that is gone ends a purge; a proxy's 404 is not that. */
-TEST(a_purge_does_not_take_a_proxys_404_for_a_bucket_that_is_gone)
-{
-    struct world w;
-    struct table_info t;
-    bool more = false;
-    const struct table_ident ident_t = ident("t");
-
-    world_open(&w);
-    CHECK_OK(create(&w, "t", false, &t));
-    CHECK_OK(table_drop(&w.store, STR("far"), &ident_t, true, &who));
-    w.fake.fail_status = 404;
-    w.fake.fail_page = "<html>404 Not Found</html>";
-    w.fake.fail_next = 1000;
-    CHECK_ERR(purge_step(&w.store, &more), ERR_UNAVAILABLE);
-    w.fake.fail_next = 0;
-    clock_set_offset_ms(60 * 1000);
-    give_keys(&w); /* without memory of the failure */
-    purge_all(&w);
-    CHECK_U64(fake_s3_count(&w.fake), 0);
-    world_close(&w);
+    CHECK_OK(far_create(&w, "t", false, &made));
+    far_close(&w);
 }
 
 TEST(a_table_is_staged_registered_and_renamed)
 {
-    struct world w;
+    struct far w;
     struct table_info made, info;
-    const struct table_ident t = ident("t"), u = ident("u"), r = ident("r");
+    const struct table_ident t = far_ident("t"), u = far_ident("u"), r = far_ident("r");
 
-    world_open(&w);
-    CHECK_OK(create(&w, "t", true, &info));
+    far_open(&w);
+    CHECK_OK(far_create(&w, "t", true, &info));
     CHECK_U64(w.fake.puts, 0);
-    CHECK_OK(create(&w, "t", false, &made));
-    CHECK_OK(table_rename(&w.store, STR("far"), &t, &u, &who));
+    CHECK_OK(far_create(&w, "t", false, &made));
+    CHECK_OK(table_rename(&w.store, STR("far"), &t, &u, &far_actor));
     CHECK_OK(load(&w, "u", &info));
-    CHECK_OK(table_drop(&w.store, STR("far"), &u, false, &who));
-    CHECK_ERR(table_register(&w.store, STR("far"), &r, STR("s3://lake/base/none.json"), false, &who, w.arena,
-                             &info),
+    CHECK_OK(table_drop(&w.store, STR("far"), &u, false, &far_actor));
+    CHECK_ERR(table_register(&w.store, STR("far"), &r, STR("s3://lake/base/none.json"), false, &far_actor,
+                             w.arena, &info),
               ERR_INVALID);
-    CHECK_OK(table_register(&w.store, STR("far"), &r, made.metadata_location, false, &who, w.arena, &info));
+    CHECK_OK(
+        table_register(&w.store, STR("far"), &r, made.metadata_location, false, &far_actor, w.arena, &info));
     CHECK_STR(info.metadata, made.metadata);
     CHECK_OK(load(&w, "r", &info));
-    world_close(&w);
+    far_close(&w);
 }
 
 TEST(views_are_there_too)
@@ -407,50 +210,50 @@ TEST(views_are_there_too)
     static const char text[] =
         "{\"name\":\"v\",\"schema\":{\"type\":\"struct\",\"fields\":[]},\"view-version\":{\"version-id\":1,\"timestamp-ms\":1,\"schema-id\":0,"
         "\"summary\":{},\"representations\":[{\"type\":\"sql\",\"sql\":\"select 1\",\"dialect\":\"x\"}],\"default-namespace\":[\"n\"]}}";
-    struct world w;
+    struct far w;
     struct table_info made, info;
-    struct table_ident v = ident("v");
+    struct table_ident v = far_ident("v");
     CLEANUP(json_freep) json_t *request = NULL;
 
-    world_open(&w);
+    far_open(&w);
     v.kind = METADATA_VIEW;
     CHECK_OK(json_parse(str_from_z(text), &request));
-    CHECK_OK(view_create(&w.store, STR("far"), &v.ns, request, &who, w.arena, &made));
+    CHECK_OK(view_create(&w.store, STR("far"), &v.ns, request, &far_actor, w.arena, &made));
     CHECK_U64(fake_s3_count(&w.fake), 1);
     CHECK_OK(table_load(&w.store, STR("far"), &v, w.arena, &info));
     CHECK_STR(info.metadata, made.metadata);
-    CHECK_OK(table_drop(&w.store, STR("far"), &v, false, &who));
-    world_close(&w);
+    CHECK_OK(table_drop(&w.store, STR("far"), &v, false, &far_actor));
+    far_close(&w);
 }
 
 TEST(while_the_endpoint_is_down_nothing_changes_and_what_is_in_memory_is_read)
 {
-    struct world w;
+    struct far w;
     struct table_info made, info;
 
-    world_open(&w);
-    CHECK_OK(create(&w, "t", false, &made));
+    far_open(&w);
+    CHECK_OK(far_create(&w, "t", false, &made));
     fake_s3_stop(&w.fake);
     CHECK_OK(load(&w, "t", &info));
     const struct err e = set_property(&w, w.arena, "t", "p", &info);
     CHECK_ERR(e, ERR_UNAVAILABLE);
     CHECK(str_contains(str_from_z(e.why), str_from_z(w.fake.url)));
-    CHECK_ERR(create(&w, "u", false, &info), ERR_UNAVAILABLE);
+    CHECK_ERR(far_create(&w, "u", false, &info), ERR_UNAVAILABLE);
     CHECK_ERR(load(&w, "u", &info), ERR_NO_SUCH_TABLE);
     CHECK_OK(load(&w, "t", &info));
     CHECK_STR(info.metadata_location, made.metadata_location);
-    give_keys(&w);
+    far_give_keys(&w);
     CHECK_ERR(load(&w, "t", &info), ERR_UNAVAILABLE);
-    world_close(&w);
+    far_close(&w);
 }
 
 TEST(a_refused_write_is_no_conflict)
 {
-    struct world w;
+    struct far w;
     struct table_info info;
 
-    world_open(&w);
-    CHECK_OK(create(&w, "t", false, &info));
+    far_open(&w);
+    CHECK_OK(far_create(&w, "t", false, &info));
     w.fake.fail_code = "InvalidAccessKeyId";
     w.fake.fail_status = 403;
     w.fake.fail_next = 2; /* the PUT, and the DELETE behind it */
@@ -458,11 +261,11 @@ TEST(a_refused_write_is_no_conflict)
     CHECK_ERR(e, ERR_UNAVAILABLE);
     CHECK(str_contains(str_from_z(e.why), STR("403 InvalidAccessKeyId")));
     CHECK_OK(set_property(&w, w.arena, "t", "p", &info));
-    world_close(&w);
+    far_close(&w);
 }
 
 struct hand {
-    struct world *w;
+    struct far *w;
     int number, committed;
 };
 
@@ -482,15 +285,15 @@ static void commit_some(void *arg)
 
 TEST(lost_races_leave_no_files_behind)
 {
-    struct world w;
+    struct far w;
     struct table_info info;
     struct hand hands[4];
     pthread_t threads[4];
     int committed = 0;
     json_t *metadata = NULL;
 
-    world_open(&w);
-    CHECK_OK(create(&w, "t", false, &info));
+    far_open(&w);
+    CHECK_OK(far_create(&w, "t", false, &info));
     for (int i = 0; i < 4; i++) {
         hands[i] = (struct hand){ .w = &w, .number = i };
         CHECK_OK(thread_start("hand", commit_some, &hands[i], &threads[i]));
@@ -506,7 +309,7 @@ TEST(lost_races_leave_no_files_behind)
     CHECK_OK(metadata_parse(METADATA_TABLE, info.metadata, &metadata));
     CHECK(json_object_size(json_object_get(metadata, "properties")) >= (size_t)committed);
     json_decref(metadata);
-    world_close(&w);
+    far_close(&w);
 }
 
 /* Whichever call of the system fails: the table can be read afterwards, with the change if it was told as made; what was refused has left no file. */
@@ -517,17 +320,17 @@ TEST(a_commit_is_whole_or_absent_whichever_call_fails)
     if (test_store()) return; /* the sweep is of our own engine's calls */
     log_set_level(LOG_LEVEL_ERROR);
     for (uint64_t n = 0; struck; n++) {
-        struct world w;
+        struct far w;
         struct table_info info, got;
-        world_open(&w);
+        far_open(&w);
         w.dir = arena_printf(w.arena, "%s/%llu", test_dir(), (unsigned long long)n).data;
-        world_stop(&w);
+        far_stop(&w);
         CHECK_OK(sys_mkdir(w.dir, 0700));
-        CHECK_OK(world_start(&w));
+        CHECK_OK(far_start(&w));
         const struct ns_path path = { .levels = { STR("n") }, .count = 1 };
-        CHECK_OK(make_at(&w, "far", "s3://lake/base", w.fake.url));
-        CHECK_OK(ns_create(&w.store, STR("far"), &path, NULL, &who));
-        CHECK_OK(create(&w, "t", false, &info));
+        CHECK_OK(far_make_at(&w, "far", "s3://lake/base", w.fake.url));
+        CHECK_OK(ns_create(&w.store, STR("far"), &path, NULL, &far_actor));
+        CHECK_OK(far_create(&w, "t", false, &info));
         const int before = fake_s3_count(&w.fake);
 
         fault_arm(FAULT_WRITE | FAULT_SYNC | FAULT_STICKY, n, EIO);
@@ -535,11 +338,11 @@ TEST(a_commit_is_whole_or_absent_whichever_call_fails)
         struck = fault_disarm();
         const bool is_made = e.code == ERR_OK, is_unknown = e.code == ERR_OUTCOME_UNKNOWN;
         CHECK_U64(fake_s3_count(&w.fake), before + (is_made || is_unknown));
-        world_stop(&w);
-        CHECK_OK(world_start(&w));
-        give_keys(&w);
+        far_stop(&w);
+        CHECK_OK(far_start(&w));
+        far_give_keys(&w);
         CHECK_OK(load(&w, "t", &got));
         if (is_made) CHECK_STR(got.metadata_location, info.metadata_location);
-        world_close(&w);
+        far_close(&w);
     }
 }
