@@ -436,9 +436,9 @@ TEST(a_store_from_before_is_adopted)
 
 static struct err turn_alone_fn(struct txn *txn, void *arg)
 {
-    const struct lake *l = arg;
+    CLEANUP(json_freep) json_t *row = json_pack("{s:i, s:i}", "turn", 7, "known", 0);
 
-    return entity_put(txn, SPACE_REF_TABLES, lake_uuid(l), json_pack("{s:i, s:i}", "turn", 7, "known", 0));
+    return entity_put(txn, SPACE_REF_TABLES, lake_uuid(arg), row);
 }
 
 /* An earlier version made a table's row when somebody asked for its files before it was adopted, and passed over tables with a row. */
