@@ -7,7 +7,11 @@
  * A file that cannot be deleted is passed over, and counted. A purge that comes to its end with such files keeps its places and begins again an hour later; others have their turn
  * meanwhile. Keys are read from the rows, not by a listing: a damaged row would break that off.
  *
- * At another endpoint (the row has `storage` then, as the catalog had it) the keys are those of a listing, and files go one by one. When the endpoint fails, the purge stays where it is for half a minute.
+ * At another endpoint (the row has `storage` then, as the catalog had it) the keys are those of a listing, and files go one by one. When the endpoint fails, the purge stays where it is for half a minute. A file that
+ * is not deleted there is passed over too, but its bucket rests after a denial, and with it all tables in it: so the purge pauses before it goes on, and twice as long each time that nothing else went in between, up to
+ * an hour. Who may delete nothing there is asked once an hour, and others have the bucket in the meantime.
+ *
+ * A purge that fails in any other way of its own, or whose row is damaged, is told and passed over: the ones behind it have their turn.
  */
 #include "catalog/commit/catalog.h"
 
@@ -28,6 +32,9 @@ struct purge {
     struct str key; /* of its row */
     json_t *json;
     struct arena *arena;
+    bool has_moved;     /* its row says how far it got, or when it goes on */
+    struct err damaged; /* of a row that was passed over; OK: none was */
+    char why[256];      /* its text */
 };
 
 struct page {
@@ -37,6 +44,19 @@ struct page {
 };
 
 /* ---- which purge ---- */
+
+/* Is it this purge's own trouble, so that others may do better? */
+static bool is_its_own(struct err e)
+{
+    switch ((int)e.code) {
+    case ERR_UNAVAILABLE:
+    case ERR_CORRUPT:
+    case ERR_INVALID:
+    case ERR_PRECONDITION:
+    case ERR_TOO_LARGE: return true;
+    default: return false;
+    }
+}
 
 static struct err read_purge(struct purge *p, struct str key, struct str value, bool *ret_is_due)
 {
@@ -48,6 +68,13 @@ static struct err read_purge(struct purge *p, struct str key, struct str value, 
     if (!json_defer(p->arena, p->json)) return no_memory();
     TRY(json_want_i64(p->json, "not-before-ms", &not_before));
     *ret_is_due = not_before <= clock_now_ms();
+    return OK;
+}
+
+static struct err pass_over_damage(struct purge *p, struct err e)
+{
+    if (!is_its_own(e)) return e;
+    p->damaged = err_keep(e, p->why, sizeof(p->why));
     return OK;
 }
 
@@ -63,7 +90,7 @@ static struct err first_due(struct store *s, struct purge *p, bool *ret_found)
     TRY(view_open(s->meta, &view));
     rows_scan_begin(&scan, view, SPACE_PURGES, STR_NONE, false);
     while (!*ret_found && e.code == ERR_OK && rows_scan_next(&scan, &key, &value))
-        e = read_purge(p, key, value, ret_found);
+        e = pass_over_damage(p, read_purge(p, key, value, ret_found));
     if (e.code == ERR_OK) e = scan.err;
     rows_scan_done(&scan);
     return e;
@@ -146,91 +173,122 @@ static struct err finish_fn(struct txn *txn, void *arg)
 
 static struct err progress_fn(struct txn *txn, void *arg)
 {
-    const struct purge *p = arg;
+    struct purge *p = arg;
 
+    p->has_moved = true;
     return entity_put(txn, SPACE_PURGES, p->key, p->json);
+}
+
+static struct err set_number(struct purge *p, const char *field, int64_t value)
+{
+    return json_object_set_new(p->json, field, json_integer(value)) == 0 ? OK : no_memory();
 }
 
 /* Where the next step goes on. */
 static struct err put_progress(struct store *s, struct purge *p, int64_t place, struct str after,
                                int64_t failed)
 {
-    if (json_object_set_new(p->json, "place", json_integer(place)) != 0
-        || json_object_set_new(p->json, "after", json_of_str(after)) != 0
-        || json_object_set_new(p->json, "failed", json_integer(failed)) != 0)
-        return no_memory();
+    TRY(set_number(p, "place", place));
+    TRY(set_number(p, "failed", failed));
+    if (json_object_set_new(p->json, "after", json_of_str(after)) != 0) return no_memory();
     return meta_run_freeing(s->meta, progress_fn, p);
 }
 
 static struct err end_of_places(struct store *s, struct purge *p, int64_t failed)
 {
     if (failed == 0) return meta_run_freeing(s->meta, finish_fn, p);
-    if (json_object_set_new(p->json, "not-before-ms", json_integer(clock_now_ms() + RETRY_MS)) != 0)
-        return no_memory();
+    TRY(set_number(p, "not-before-ms", clock_now_ms() + RETRY_MS));
     return put_progress(s, p, 0, STR(""), 0);
+}
+
+static struct err put_off(struct store *s, struct purge *p)
+{
+    TRY(set_number(p, "not-before-ms", clock_now_ms() + ENDPOINT_RETRY_MS));
+    return meta_run_freeing(s->meta, progress_fn, p);
 }
 
 /* ---- at another endpoint ---- */
 
+/* *ret_done: how many went, before the first that did not, or all. */
 static struct err delete_listed(const struct warehouse *w, struct str place,
-                                const struct remote_listing *files, struct arena *arena)
+                                const struct remote_listing *files, struct arena *arena, size_t *ret_done)
 {
     struct str bucket;
 
     (void)str_cut(place, '/', &bucket);
-    for (size_t i = 0; i < files->count; i++) {
+    for (*ret_done = 0; *ret_done < files->count; ++*ret_done) {
         const struct str file = arena_printf(arena, "%.*s/%.*s", STR_ARG(bucket),
-                                             STR_ARG(files->files[i].key));
+                                             STR_ARG(files->files[*ret_done].key));
         if (!file.data) return no_memory();
-        TRY(warehouse_remove(w, file, arena));
+        const struct err e = warehouse_remove(w, file, arena);
+        if (e.code != ERR_NO_SUCH_BUCKET) TRY(e);
         METRIC_ADD(maintenance_files_deleted, 1);
     }
     return OK;
 }
 
-static struct err delete_page_elsewhere(const struct warehouse *w, struct str place, struct str after,
-                                        struct arena *arena, struct remote_listing *ret)
+/* A bucket that is gone took its files with it. */
+static struct err list_place(const struct warehouse *w, struct str place, struct str after,
+                             struct arena *arena, struct remote_listing *ret)
 {
     const struct warehouse_page page = { .place = place, .after = after, .max = LIMIT_REMOTE_PAGE };
     const struct err e = warehouse_list(w, page, arena, ret);
 
-    if (e.code == ERR_NO_SUCH_BUCKET) {
-        *ret = (struct remote_listing){ .count = 0 };
-        return OK;
+    if (e.code != ERR_NO_SUCH_BUCKET) return e;
+    *ret = (struct remote_listing){ .count = 0 };
+    return OK;
+}
+
+struct elsewhere {
+    int64_t place, failed;
+    struct str after;
+};
+
+/* The file at `key` was not deleted: the purge goes on behind it, after a pause. */
+static struct err pass_over(struct store *s, struct purge *p, const struct elsewhere *at, struct str key,
+                            bool has_deleted)
+{
+    int64_t pause_ms = 0;
+
+    TRY(json_want_i64(p->json, "pause-ms", &pause_ms));
+    pause_ms = has_deleted || pause_ms < ENDPOINT_RETRY_MS ? ENDPOINT_RETRY_MS : 2 * pause_ms;
+    if (pause_ms > RETRY_MS) pause_ms = RETRY_MS;
+    METRIC_ADD(maintenance_files_failed, 1);
+    TRY(set_number(p, "pause-ms", pause_ms));
+    TRY(set_number(p, "not-before-ms", clock_now_ms() + pause_ms));
+    return put_progress(s, p, at->place, key, at->failed + 1);
+}
+
+static struct err delete_page_elsewhere(struct store *s, struct purge *p, const struct warehouse *w,
+                                        struct str place, const struct elsewhere *at)
+{
+    struct remote_listing page;
+    char why[256];
+    size_t done = 0;
+
+    TRY(list_place(w, place, at->after, p->arena, &page));
+    const struct err e = delete_listed(w, place, &page, p->arena, &done);
+    if (is_its_own(e)) {
+        const struct err kept = err_keep(e, why, sizeof(why));
+        TRY(pass_over(s, p, at, page.files[done].key, done > 0));
+        return err_fail(kept.code, "%s", kept.why);
     }
     TRY(e);
-    return delete_listed(w, place, ret, arena);
+    if (done) TRY(set_number(p, "pause-ms", 0));
+    if (!page.is_truncated) return put_progress(s, p, at->place + 1, STR(""), at->failed);
+    return put_progress(s, p, at->place, page.files[page.count - 1].key, at->failed);
 }
 
-static struct err put_off(struct store *s, struct purge *p, int64_t ms)
-{
-    if (json_object_set_new(p->json, "not-before-ms", json_integer(clock_now_ms() + ms)) != 0)
-        return no_memory();
-    return meta_run_freeing(s->meta, progress_fn, p);
-}
-
-/* An error is told once for each time that it is put off. */
 static struct err step_elsewhere(struct store *s, struct purge *p, const json_t *storage)
 {
     const json_t *places = json_object_get(p->json, "places");
-    const struct str after = json_str(json_object_get(p->json, "after"));
     const struct warehouse w = warehouse_elsewhere(s, storage);
-    struct remote_listing page;
-    char why[256];
-    int64_t at = 0;
+    struct elsewhere at = { .after = json_str(json_object_get(p->json, "after")) };
 
-    TRY(json_want_i64(p->json, "place", &at));
-    if (at < 0 || (size_t)at >= json_array_size(places)) return meta_run_freeing(s->meta, finish_fn, p);
-    const struct str place = json_str(json_array_get(places, (size_t)at));
-    struct err e = delete_page_elsewhere(&w, place, after, p->arena, &page);
-    if (e.code == ERR_UNAVAILABLE || e.code == ERR_CORRUPT) {
-        e = err_keep(e, why, sizeof(why));
-        TRY(put_off(s, p, ENDPOINT_RETRY_MS));
-        return err_fail(e.code, "%s", why);
-    }
-    TRY(e);
-    if (!page.is_truncated) return put_progress(s, p, at + 1, STR(""), 0);
-    return put_progress(s, p, at, page.files[page.count - 1].key, 0);
+    TRY(json_want_i64(p->json, "place", &at.place));
+    TRY(json_want_i64(p->json, "failed", &at.failed));
+    if (at.place < 0 || (size_t)at.place >= json_array_size(places)) return end_of_places(s, p, at.failed);
+    return delete_page_elsewhere(s, p, &w, json_str(json_array_get(places, (size_t)at.place)), &at);
 }
 
 static struct err step(struct store *s, struct purge *p)
@@ -255,6 +313,20 @@ static struct err step(struct store *s, struct purge *p)
     return why;
 }
 
+/* A step that fails, and leaves its purge as it was, would be the next one too. An error is told once for each time that it is put off. */
+static struct err step_or_put_off(struct store *s, struct purge *p)
+{
+    char why[256];
+    const struct err e = step(s, p);
+
+    if (e.code == ERR_OK) return OK;
+    METRIC_ADD(maintenance_failures, 1);
+    if (p->has_moved || !is_its_own(e)) return e;
+    const struct err kept = err_keep(e, why, sizeof(why));
+    TRY(put_off(s, p));
+    return err_fail(kept.code, "%s", kept.why);
+}
+
 struct err purge_step(struct store *s, bool *ret_more)
 {
     CLEANUP(arena_freep) struct arena *arena = arena_new(LIMIT_REQUEST_ARENA);
@@ -263,5 +335,6 @@ struct err purge_step(struct store *s, bool *ret_more)
     *ret_more = false;
     if (!arena) return no_memory();
     TRY(first_due(s, &p, ret_more));
-    return *ret_more ? step(s, &p) : OK;
+    if (*ret_more) return step_or_put_off(s, &p);
+    return p.damaged.code == ERR_OK ? OK : err_fail(p.damaged.code, "%s", p.damaged.why);
 }

@@ -89,3 +89,127 @@ TEST(a_purge_does_not_take_a_proxys_404_for_a_bucket_that_is_gone)
     CHECK_U64(fake_s3_count(&w.fake), 0);
     far_close(&w);
 }
+
+/* Steps until nothing is due; how many failed. Rests are over then, as if their time had passed. */
+static int purge_steps(struct far *w)
+{
+    const struct remote_place p = { .endpoint = str_from_z(w->fake.url), .bucket = STR("lake") };
+    int failures = 0;
+    bool more = true;
+
+    for (int i = 0; more && i < 300; i++) failures += purge_step(&w->store, &more).code != ERR_OK;
+    CHECK_OK(remote_check_bucket(w->store.remote, &p, w->arena));
+    return failures;
+}
+
+static bool has_purges(struct far *w)
+{
+    CLEANUP(view_closep) struct rows *view = NULL;
+    struct rows_scan scan;
+    struct str key, value;
+
+    CHECK_OK(view_open(w->store.meta, &view));
+    rows_scan_begin(&scan, view, SPACE_PURGES, STR_NONE, false);
+    const bool has = rows_scan_next(&scan, &key, &value);
+    CHECK_OK(scan.err);
+    rows_scan_done(&scan);
+    return has;
+}
+
+#define HOUR_MS (3600 * 1000)
+
+TEST(a_purge_goes_on_behind_a_file_that_is_denied_and_comes_back_to_it)
+{
+    struct far w;
+    struct table_info t;
+    char path[300];
+    const struct table_ident ident_t = far_ident("t");
+
+    far_open(&w);
+    CHECK_OK(far_create(&w, "t", false, &t));
+    for (int i = 0; i < 5; i++) {
+        (void)snprintf(path, sizeof(path), "/%.*s/data/%d", STR_ARG(str_from(t.location, 5)), i);
+        fake_s3_put(&w.fake, path, STR("bytes"));
+        if (i == 2) w.fake.fail_path = arena_z(w.arena, str_from_z(path));
+    }
+    CHECK_OK(table_drop(&w.store, STR("far"), &ident_t, true, &far_actor));
+    w.fake.fail_status = 403;
+    w.fake.fail_code = "AccessDenied";
+    w.fake.fail_next = 1000;
+    CHECK_U64(purge_steps(&w), 1);
+    CHECK_U64(w.fake.fail_next, 999);
+    clock_set_offset_ms(60 * 1000);
+    CHECK_U64(purge_steps(&w), 0);
+    CHECK_U64(w.fake.fail_next, 999);
+    CHECK_U64(fake_s3_count(&w.fake), 1); /* the one that was denied */
+    CHECK(has_purges(&w));                /* and the purge knows of it */
+    w.fake.fail_next = 0;
+    clock_set_offset_ms(2 * HOUR_MS);
+    CHECK_U64(purge_steps(&w), 0);
+    CHECK_U64(fake_s3_count(&w.fake), 0);
+    CHECK(!has_purges(&w));
+    far_close(&w);
+}
+
+/* Who may list and not delete: the pauses grow, or the bucket would rest all the time, and other tables of it would wait. */
+TEST(a_purge_of_which_everything_is_denied_is_tried_less_and_less)
+{
+    struct far w;
+    struct table_info t;
+    char path[300];
+    int failures = 0;
+    const struct table_ident ident_t = far_ident("t");
+
+    far_open(&w);
+    CHECK_OK(far_create(&w, "t", false, &t));
+    for (int i = 0; i < 50; i++) {
+        (void)snprintf(path, sizeof(path), "/%.*s/data/%d", STR_ARG(str_from(t.location, 5)), i);
+        fake_s3_put(&w.fake, path, STR("bytes"));
+    }
+    (void)snprintf(path, sizeof(path), "/%.*s/*", STR_ARG(str_from(t.location, 5)));
+    w.fake.fail_path = path;
+    CHECK_OK(table_drop(&w.store, STR("far"), &ident_t, true, &far_actor));
+    w.fake.fail_status = 403;
+    w.fake.fail_code = "AccessDenied";
+    w.fake.fail_next = 1000;
+    for (int minute = 0; minute < 3 * 60; minute++) {
+        clock_set_offset_ms(minute * 60 * 1000);
+        failures += purge_steps(&w);
+    }
+    CHECK(failures >= 7 && failures <= 10); /* 30 s, 1 min, 2, 4, 8, 16, 32, 60, 60 */
+    far_close(&w);
+}
+
+static struct err bad_purges_fn(struct txn *txn, void *arg)
+{
+    const struct far *w = arg;
+    char key[16] = { 0 };
+    CLEANUP(json_freep)
+    json_t *nowhere = json_pack("{s:s, s:[s], s:{s:s}}", "owner", "nobody", "places", "@lake/x/", "storage",
+                                "endpoint", "nonsense");
+    CLEANUP(json_freep)
+    json_t *lost = json_pack("{s:s, s:[s], s:{s:s}, s:s}", "owner", "nobody", "places", "@lake/y/", "storage",
+                             "endpoint", w->fake.url, "place", "first");
+
+    TRY(txn_put(txn, SPACE_PURGES, str_of(key, sizeof(key)), STR("[]")));
+    key[15] = 1;
+    TRY(entity_put(txn, SPACE_PURGES, str_of(key, sizeof(key)), nowhere));
+    key[15] = 2;
+    return entity_put(txn, SPACE_PURGES, str_of(key, sizeof(key)), lost);
+}
+
+/* Rows before it in the space: one that is damaged, one whose endpoint is no address, one that does not say how far it got. */
+TEST(a_purge_behind_others_that_cannot_be_done_is_done)
+{
+    struct far w;
+    struct table_info t;
+    const struct table_ident ident_t = far_ident("t");
+
+    far_open(&w);
+    CHECK_OK(far_create(&w, "t", false, &t));
+    CHECK_OK(meta_run(w.store.meta, bad_purges_fn, &w));
+    CHECK_OK(table_drop(&w.store, STR("far"), &ident_t, true, &far_actor));
+    CHECK(purge_steps(&w) >= 3); /* each was told */
+    CHECK_U64(fake_s3_count(&w.fake), 0);
+    far_close(&w);
+}
