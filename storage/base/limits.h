@@ -93,6 +93,7 @@
 #define LIMIT_REMOTE_REST_MIN_MS 1000 /* a refused connection takes no time: still not more than one try a second */
 #define LIMIT_REMOTE_REST_DENIED_MS 30000 /* a denial ends when a person does something */
 #define LIMIT_REMOTE_REST_MAX_MS 300000 /* what comes back is seen within five minutes */
+#define LIMIT_REMOTE_RESTS 256       /* buckets of other endpoints that rest at once; with one more, one of them is asked too early */
 #define LIMIT_REMOTE_WINDOW (1 * MIB) /* of a manifest, one request: most are smaller */
 #define LIMIT_REMOTE_LISTING (8 * MIB) /* a page: LIMIT_PAGE keys of LIMIT_KEY, all escaped, are less than half of it */
 #define LIMIT_REMOTE_PAGE 100        /* files that one step of a purge deletes, one request each */

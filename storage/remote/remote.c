@@ -21,6 +21,7 @@
 #include "storage/remote/endpoint.h"
 #include "storage/remote/remote_call.h"
 #include "storage/remote/reply.h"
+#include "storage/remote/rests.h"
 
 #define REGION_DEFAULT "us-east-1"
 
@@ -36,7 +37,7 @@ struct remote {
         _Atomic int running;
         _Atomic uint64_t failed_ms; /* clock_mono_ms of the last call that got no good answer; 0: none */
     } healths[HEALTHS]; /* by endpoint; two that share one are only more careful with each other */
-    _Atomic uint64_t rests_until_ms[HEALTHS]; /* clock_mono_ms; by place, in the same manner */
+    struct rests rests; /* of the background */
 };
 
 /* ---- credentials ---- */
@@ -76,6 +77,7 @@ struct err remote_new(const struct remote_options *o, struct remote **ret)
     struct remote *r = calloc(1, sizeof(*r));
 
     if (!r) return no_memory();
+    rests_init(&r->rests);
     const struct err e = open_parts(r, o);
     if (e.code != ERR_OK) r = remote_free(r);
     *ret = r;
@@ -88,6 +90,7 @@ struct remote *remote_free(struct remote *r)
     exchanges_free(r->exchanges);
     file_cache_free(r->cache);
     arena_free(r->arena);
+    rests_done(&r->rests);
     free(r);
     return NULL;
 }
@@ -265,18 +268,9 @@ static struct health *health_of(const struct call *c)
     return &c->remote->healths[crc32c(0, e.data, e.len) % HEALTHS];
 }
 
-/* Of a place, since one bucket may be denied and another not. */
-static _Atomic uint64_t *rest_of(struct remote *r, const struct remote_place *p)
-{
-    uint32_t hash = crc32c(0, p->endpoint.data, p->endpoint.len);
-
-    hash = crc32c(hash, p->profile.data, p->profile.len);
-    return &r->rests_until_ms[crc32c(hash, p->bucket.data, p->bucket.len) % HEALTHS];
-}
-
 bool remote_rests(struct remote *r, const struct remote_place *p)
 {
-    return r && *rest_of(r, p) > clock_mono_ms();
+    return r && rests_has(&r->rests, p, clock_mono_ms());
 }
 
 /* In proportion to what the failure took, so that an endpoint which is never there takes the same small share of the background's time whether it refuses at once or keeps silent. */
@@ -391,9 +385,8 @@ struct err remote_call(struct call *c, struct exchange_reply *ret)
     }
     const struct err e = run(c, ret);
     const uint64_t now_ms = clock_mono_ms();
-    *rest_of(c->remote, c->place) = is_bad(c, e, ret)
-        ? now_ms + rest_after_ms(now_ms - began_ms, is_denied(ret->status))
-        : 0;
+    const uint64_t rest_ms = is_bad(c, e, ret) ? rest_after_ms(now_ms - began_ms, is_denied(ret->status)) : 0;
+    rests_set(&c->remote->rests, c->place, rest_ms ? now_ms + rest_ms : 0);
     TRY(e);
     if (ret->status == 404 && is_head(c)) return ask_what_is_gone(c);
     return ret->status >= 200 && ret->status <= 299 ? OK : refusal(c, ret);

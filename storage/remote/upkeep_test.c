@@ -92,3 +92,31 @@ TEST(the_background_leaves_an_endpoint_alone_that_failed)
     CHECK(!remote_rests(f.remote, &f.place));
     fixture_end(&f);
 }
+
+/* With a bucket of one endpoint resting, those of others do not: however many there are. */
+TEST(a_rest_is_of_one_place_alone)
+{
+    struct fixture f;
+    struct fake_s3 well;
+    struct remote_file file;
+    char bucket[16];
+
+    fixture_begin(&f, 10000);
+    fake_s3_start(&well);
+    f.fake.fail_status = 403;
+    f.fake.fail_code = "AccessDenied";
+    f.fake.fail_next = 1000;
+    CHECK_ERR(remote_stat(f.remote, &f.place, STR("k"), f.arena, &file), ERR_UNAVAILABLE);
+    for (int i = 0; i < 500; i++) {
+        (void)snprintf(bucket, sizeof(bucket), "b%d", i);
+        const struct remote_place other = { .endpoint = str_from_z(well.url),
+                                            .bucket = str_from_z(bucket),
+                                            .is_background = true };
+        CHECK(!remote_rests(f.remote, &other));
+        /* Nor does what others answer end its rest. */
+        CHECK_ERR(remote_stat(f.remote, &other, STR("k"), f.arena, &file), ERR_NO_SUCH_BUCKET);
+        CHECK(remote_rests(f.remote, &f.place));
+    }
+    fake_s3_stop(&well);
+    fixture_end(&f);
+}
