@@ -4,7 +4,6 @@
 #include "storage/remote/remote.h"
 
 #include <poll.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,10 +21,11 @@
 #include "storage/remote/remote_call.h"
 #include "storage/remote/reply.h"
 #include "storage/remote/rests.h"
+#include "storage/remote/waiters.h"
 
 #define REGION_DEFAULT "us-east-1"
 
-enum { ATTEMPTS_MAX = 4, FIRST_PAUSE_MS = 50, HEALTHS = 64 };
+enum { ATTEMPTS_MAX = 4, FIRST_PAUSE_MS = 50 };
 
 struct remote {
     struct arena *arena; /* the ring and its texts */
@@ -33,10 +33,7 @@ struct remote {
     uint64_t timeout_ms;
     struct exchanges *exchanges;
     struct file_cache *cache;
-    struct health {
-        _Atomic int running;
-        _Atomic uint64_t failed_ms; /* clock_mono_ms of the last call that got no good answer; 0: none */
-    } healths[HEALTHS]; /* by endpoint; two that share one are only more careful with each other */
+    struct waiters waiters;
     struct rests rests; /* of the background */
 };
 
@@ -77,6 +74,7 @@ struct err remote_new(const struct remote_options *o, struct remote **ret)
     struct remote *r = calloc(1, sizeof(*r));
 
     if (!r) return no_memory();
+    waiters_init(&r->waiters);
     rests_init(&r->rests);
     const struct err e = open_parts(r, o);
     if (e.code != ERR_OK) r = remote_free(r);
@@ -91,6 +89,7 @@ struct remote *remote_free(struct remote *r)
     file_cache_free(r->cache);
     arena_free(r->arena);
     rests_done(&r->rests);
+    waiters_done(&r->waiters);
     free(r);
     return NULL;
 }
@@ -262,12 +261,6 @@ static struct err run_attempts(struct call *c, struct exchange_reply *ret)
     return e;
 }
 
-static struct health *health_of(const struct call *c)
-{
-    const struct str e = c->place->endpoint;
-    return &c->remote->healths[crc32c(0, e.data, e.len) % HEALTHS];
-}
-
 bool remote_rests(struct remote *r, const struct remote_place *p)
 {
     return r && rests_has(&r->rests, p, clock_mono_ms());
@@ -283,31 +276,22 @@ static uint64_t rest_after_ms(uint64_t took_ms, bool is_denial)
     return rest > least ? rest : least;
 }
 
-static bool is_wary(const struct health *h)
-{
-    return h->failed_ms && clock_mono_ms() - h->failed_ms < LIMIT_REMOTE_WARY_MS;
-}
-
 /* The last answer that came, or why none did. */
 static struct err run(struct call *c, struct exchange_reply *ret)
 {
-    struct health *h = health_of(c);
-    struct err e;
+    struct waiters *w = &c->remote->waiters;
+    struct waiter_row *row;
 
     if (!remote_has_keys(c->remote, c->place->profile)) {
         struct sign_request none = { .headers = NULL };
         return remote_sign(c->remote, c->place, &none, c->arena, &(struct str){ NULL, 0 });
     }
-    if (h->running++ >= LIMIT_REMOTE_WAITERS && is_wary(h)) {
-        h->running--;
+    if (!waiters_enter(w, c->place->endpoint, clock_mono_ms(), &row))
         return remote_call_failed(c, ERR_UNAVAILABLE, "it fails, and enough wait for it");
-    }
-    e = run_attempts(c, ret);
-    h->running--;
-    if (is_worth_another(e, ret->status)) {
-        METRIC_ADD(remote_failures, 1);
-        h->failed_ms = clock_mono_ms();
-    }
+    const struct err e = run_attempts(c, ret);
+    const bool has_failed = is_worth_another(e, ret->status);
+    waiters_leave(w, row, has_failed, clock_mono_ms());
+    if (has_failed) METRIC_ADD(remote_failures, 1);
     return e.code == ERR_UNAVAILABLE || e.code == ERR_TOO_LARGE ? remote_call_failed(c, e.code, e.why) : e;
 }
 
