@@ -3,6 +3,7 @@
  */
 #include "catalog/commit/warehouse.h"
 #include "catalog/maintain/deletion.h"
+#include "catalog/maintain/maintain_state.h"
 #include "catalog/maintain/orphans.h"
 #include "catalog/maintain/sweep_test.h"
 #include "catalog/refs/refs.h"
@@ -360,5 +361,54 @@ TEST(orphans_elsewhere_go_after_a_week_and_nothing_else_does)
     CHECK_U64(scan.removed_bytes, 5);
     check_there(&l, "l1 l2 m1 m2 a b c ../u/another's", true);
     check_there(&l, "left", false);
+    lake_close(&l);
+}
+
+/* A round of the walk, the next whenever its time has come. */
+static int walk_round(struct maintain *m)
+{
+    int failures = 0;
+    bool more = true;
+
+    m->walking.next_ms = 0;
+    while (more && failures < 10) failures += maintain_walk_step(m, &more).code != ERR_OK;
+    return failures;
+}
+
+/* The bucket rests after a denial: the next scan of the table, a day later, begins behind that file. */
+TEST(a_denied_orphan_holds_up_no_other_orphan_and_no_other_table)
+{
+    struct lake l;
+    struct maintain *m = NULL;
+    const int64_t week_ms = ORPHAN_AGE_MIN_MS + 10000;
+
+    lake_open_far(&l);
+    two_snapshots(&l);
+    lake_put(&l, "o1", STR("1"));
+    lake_put(&l, "o2", STR("2"));
+    lake_put(&l, "o3", STR("3"));
+    const struct maintain_options o = {
+        .store = &l.store, .interval_s = 1000, .grace_s = 1000000, .removes_orphans = true, .rate = 1000
+    };
+    CHECK_OK(maintain_new(&o, &m));
+    clock_set_offset_ms(week_ms);
+    refuse(&l, "/lake/t/o2", 403, "AccessDenied");
+    CHECK_U64(walk_round(m), 1);
+    check_there(&l, "o1", false);
+    check_there(&l, "o2 o3", true);
+    end_rest(&l);
+    clock_set_offset_ms(week_ms + 3600 * 1000);
+    CHECK_U64(walk_round(m), 0); /* the bucket is awake for the tables behind */
+    CHECK_U64(refused(&l), 1);
+    clock_set_offset_ms(week_ms + DAY_MS + 10000);
+    CHECK_U64(walk_round(m), 0);
+    CHECK_U64(refused(&l), 1);
+    check_there(&l, "o3", false);
+    l.far->fail_next = 0;
+    clock_set_offset_ms(week_ms + 2 * DAY_MS + 20000);
+    CHECK_U64(walk_round(m), 0);
+    check_there(&l, "o2", false);
+    check_there(&l, "l1 l2 m1 m2 a b c", true);
+    maintain_free(m);
     lake_close(&l);
 }

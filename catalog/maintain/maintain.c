@@ -211,6 +211,33 @@ static struct err scanned_fn(struct txn *txn, void *arg)
     return ref_table_put(txn, *uuid, &t);
 }
 
+static void end_scan(struct maintain *m)
+{
+    if (m->orphans.removed_files)
+        LOG_INFO("orphans removed", STRF("table", m->orphans.uuid), U64("files", m->orphans.removed_files),
+                 U64("bytes", m->orphans.removed_bytes));
+    orphan_scan_done(&m->orphans);
+    m->is_scanning = false;
+}
+
+/* A file at another endpoint was not deleted: the scan goes on behind it, at once or, when the endpoint rests, with the next one, a day later. Sooner, that file would have the bucket rest each time, and the tables behind this
+ * one would be passed over in each round. */
+static struct err scan_passed(struct maintain *m, struct err e)
+{
+    struct str uuid = str_from_z(m->orphans.uuid);
+    char why[256];
+    bool rests = false;
+
+    e = err_keep(e, why, sizeof(why));
+    TRY(refs_rest(m->options.store, uuid, &rests));
+    if (rests) {
+        orphan_stops_keep(&m->stops, &m->orphans);
+        TRY(meta_run(m->options.store->meta, scanned_fn, &uuid));
+        end_scan(m);
+    }
+    return err_fail(e.code, "%s", why);
+}
+
 static struct err scan_orphans(struct maintain *m)
 {
     const struct orphan_rule rule = { .removes = true };
@@ -218,12 +245,9 @@ static struct err scan_orphans(struct maintain *m)
     struct err e = orphan_scan_step(m->options.store, &m->orphans, &rule);
 
     if (e.code == ERR_OK && !m->orphans.is_end) return OK;
+    if (m->orphans.has_passed) return scan_passed(m, e);
     if (e.code == ERR_OK) e = meta_run(m->options.store->meta, scanned_fn, &uuid);
-    if (m->orphans.removed_files)
-        LOG_INFO("orphans removed", STRF("table", m->orphans.uuid), U64("files", m->orphans.removed_files),
-                 U64("bytes", m->orphans.removed_bytes));
-    orphan_scan_done(&m->orphans);
-    m->is_scanning = false;
+    end_scan(m);
     return e;
 }
 
@@ -238,6 +262,7 @@ static struct err visit_table(struct maintain *m, const struct walked *table, st
     TRY(removes_orphans(m, table->uuid, &removes));
     if (!removes) return OK;
     orphan_scan_init(&m->orphans, table->uuid, false);
+    orphan_stops_take(&m->stops, &m->orphans);
     m->is_scanning = true;
     return OK;
 }

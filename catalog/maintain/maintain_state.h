@@ -29,6 +29,7 @@ struct maintain {
     struct walk walk;
     struct orphan_scan orphans; /* of the walk's present table */
     bool is_scanning;
+    struct orphan_stops stops;
     struct deletion_cursor cursor;
     uint64_t deleted_files, deleted_bytes; /* of this round */
     struct rate rate; /* of deletions */

@@ -39,6 +39,28 @@ void orphan_scan_done(struct orphan_scan *scan)
     scan->paths = NULL;
 }
 
+void orphan_stops_keep(struct orphan_stops *stops, const struct orphan_scan *scan)
+{
+    struct orphan_stop *stop = &stops->rows[stops->next++ % LIMIT_ORPHAN_STOPS];
+    const struct str after = buf_view(&scan->after);
+
+    memcpy(stop->uuid, scan->uuid, sizeof(stop->uuid));
+    stop->place = scan->place;
+    stop->len = after.len < sizeof(stop->after) ? after.len : sizeof(stop->after);
+    memcpy(stop->after, after.data, stop->len);
+}
+
+void orphan_stops_take(struct orphan_stops *stops, struct orphan_scan *scan)
+{
+    for (size_t i = 0; i < LIMIT_ORPHAN_STOPS; i++) {
+        struct orphan_stop *stop = &stops->rows[i];
+        if (strcmp(stop->uuid, scan->uuid) != 0) continue;
+        scan->place = stop->place;
+        buf_str(&scan->after, str_of(stop->after, stop->len));
+        stop->uuid[0] = '\0';
+    }
+}
+
 /* ---- which are ---- */
 
 /* Hadoop's tables keep a pointer of their own there, which no metadata names. */
@@ -133,21 +155,32 @@ static struct err remove_elsewhere(struct store *s, struct slice *slice, struct 
     return OK;
 }
 
-static struct err remove_all(struct store *s, struct slice *slice)
+/* Up to the first that is not removed: the scan is behind that one then. */
+static struct err remove_all_elsewhere(struct store *s, struct orphan_scan *scan, struct slice *slice)
 {
-    struct err e = OK;
-
-    if (!slice->home.is_external) return meta_run_freeing(s->meta, remove_fn, slice);
     slice->files = slice->bytes = 0;
-    for (size_t i = 0; i < slice->count && e.code == ERR_OK; i++)
-        e = remove_elsewhere(s, slice, slice->keys[i]);
-    return e;
+    for (size_t i = 0; i < slice->count; i++) {
+        const struct err e = remove_elsewhere(s, slice, slice->keys[i]);
+        if (e.code == ERR_OK) continue;
+        METRIC_ADD(maintenance_files_failed, 1);
+        buf_clear(&scan->after);
+        buf_str(&scan->after, slice->keys[i]);
+        scan->has_passed = true;
+        return e;
+    }
+    return OK;
+}
+
+static struct err remove_all(struct store *s, struct orphan_scan *scan, struct slice *slice)
+{
+    return slice->home.is_external ? remove_all_elsewhere(s, scan, slice)
+                                   : meta_run_freeing(s->meta, remove_fn, slice);
 }
 
 static struct err run_slice(struct store *s, struct orphan_scan *scan, struct slice *slice)
 {
     if (slice->count == 0) return OK;
-    const struct err e = remove_all(s, slice);
+    const struct err e = remove_all(s, scan, slice);
     scan->removed_files += slice->files;
     scan->removed_bytes += slice->bytes;
     METRIC_ADD(maintenance_files_deleted, slice->files);
@@ -279,6 +312,7 @@ struct err orphan_scan_step(struct store *s, struct orphan_scan *scan, const str
     const int64_t age = rule->older_than_ms > ORPHAN_AGE_MIN_MS ? rule->older_than_ms : ORPHAN_AGE_MIN_MS;
     struct table_row row;
 
+    scan->has_passed = false;
     if (!arena) return no_memory();
     p.slice = arena_new_of(arena, struct slice);
     if (!p.slice) return no_memory();

@@ -12,6 +12,7 @@
 #define CATALOG_MAINTAIN_ORPHANS_H
 
 #include "catalog/refs/ref_row.h"
+#include "storage/base/limits.h"
 
 #define ORPHAN_AGE_MIN_MS (7LL * 86400000) /* longer than any writer keeps files before it commits them */
 
@@ -28,6 +29,7 @@ struct orphan_scan {
     size_t place;       /* of the table's places */
     struct buf after;   /* key that the last page ended with */
     bool is_end;
+    bool has_passed;    /* of the last step: it failed at a file of another endpoint, and `after` is that file: another step goes on behind it */
     const char *forbidden; /* why nothing is removed; NULL: it may be */
     uint64_t files, bytes, removable_files, removable_bytes, removed_files, removed_bytes;
     json_t *paths;      /* array of objects, at most LIMIT_REPORT_PATHS; NULL: not wanted */
@@ -35,7 +37,21 @@ struct orphan_scan {
 void orphan_scan_init(struct orphan_scan *scan, struct str uuid, bool wants_paths);
 void orphan_scan_done(struct orphan_scan *scan);
 
-/* One page of at most LIMIT_PAGE objects. ERR_UNAVAILABLE, ERR_CORRUPT: they lie at another endpoint (warehouse_list). scan->is_end when it was the last, or the table is gone. */
+/* Scans that ended at a file of another endpoint, for the next scan of the table: it begins behind that file, so that one which is denied does not hide the others. Zeroed at first, and in memory alone: a table that is not
+ * in it is scanned from the beginning. */
+struct orphan_stops {
+    struct orphan_stop {
+        char uuid[REF_UUID + 1];
+        size_t place, len;
+        char after[LIMIT_KEY];
+    } rows[LIMIT_ORPHAN_STOPS];
+    size_t next; /* to be written over */
+};
+void orphan_stops_keep(struct orphan_stops *stops, const struct orphan_scan *scan);
+/* Let a scan that begins go on where the one before ended; that is forgotten with it. */
+void orphan_stops_take(struct orphan_stops *stops, struct orphan_scan *scan);
+
+/* One page of at most LIMIT_PAGE objects. ERR_UNAVAILABLE, ERR_CORRUPT: they lie at another endpoint (warehouse_list), or one there was not deleted (has_passed). scan->is_end when it was the last, or the table is gone. */
 struct err orphan_scan_step(struct store *s, struct orphan_scan *scan, const struct orphan_rule *rule);
 
 #endif
