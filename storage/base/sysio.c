@@ -1,15 +1,8 @@
 /*
- * sysio.c - the one table of system calls, and the faults that tests make strike in it.
+ * sysio.c - the one table of system calls, in which the faults of tests strike (fault.h).
  *
- * Each call has a row: the kind under which a test arms faults for it, and the name that its errors carry.
- * Before a call is made, fault_strikes decides whether a fault takes its place. Nothing is armed in a server:
- * then the decision is one relaxed load of fault.kinds.
- *
- * Why not LD_PRELOAD or a table of function pointers that tests replace: the decision must be made in one
- * place, counted over all threads, and be there in the very binary that ships.
- *
- * A stop (the machine halts at the nth call) is a sticky fault of all kinds. close has no row: closing cannot
- * lose what was written, and a halted machine closes its files too.
+ * Each call has a row: the kind under which a test arms faults for it, and the name that its errors carry. close has no row: closing
+ * cannot lose what was written, and a halted machine closes its files too.
  *
  * A call that goes on after a short transfer passes the decision once for each system call it makes; trying
  * again after EINTR is the same call.
@@ -19,7 +12,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -77,117 +69,10 @@ static const struct {
     [CALL_LIST] = { FAULT_NAME, "readdir" },
 };
 
-/* ---- faults ---- */
-
-static struct {
-    _Atomic unsigned kinds; /* with the flags; 0: nothing is armed */
-    _Atomic uint64_t nth;
-    _Atomic int errno_value;
-    _Atomic uint64_t count;    /* calls of any kind since the last arm */
-    _Atomic uint64_t matching; /* those of the armed kinds */
-    _Atomic bool has_struck;
-    void (*visit)(void *arg); /* what is called instead of failing; published by kinds */
-    void *visit_arg;
-    _Atomic uint64_t free_bytes; /* what is said to be free; UINT64_MAX: the truth */
-    _Atomic uint64_t unreadable_from, unreadable_len;
-} fault = { .free_bytes = UINT64_MAX };
-
-#define FAULT_UNREADABLE                                                                                     \
-    (1u << 10) /* a flag: no calls fail by their number, those of pread do by their place */
-
-/* The slow half of fault_strikes. Out of line, so that the fast half stays small where it is inlined. */
-static __attribute__((noinline)) int fault_decide(enum call call)
-{
-    const unsigned kinds = atomic_load_explicit(&fault.kinds, memory_order_acquire);
-
-    atomic_fetch_add(&fault.count, 1);
-    if (!(kinds & calls[call].kind) || (kinds & FAULT_UNREADABLE)) return 0;
-
-    const uint64_t index = atomic_fetch_add(&fault.matching, 1), nth = atomic_load(&fault.nth);
-    if (index != nth && !(index > nth && (kinds & FAULT_STICKY))) return 0;
-    atomic_store(&fault.has_struck, true);
-    if (!fault.visit) return atomic_load(&fault.errno_value);
-    atomic_store(&fault.kinds, 0);
-    fault.visit(fault.visit_arg);
-    return 0;
-}
-
 /* 0, or the errno with which this call is to fail without being made. */
-static inline int fault_strikes(enum call call)
+static inline int strikes(enum call call)
 {
-    if (__builtin_expect(atomic_load_explicit(&fault.kinds, memory_order_relaxed) == 0, 1)) return 0;
-    return fault_decide(call);
-}
-
-static __attribute__((noinline)) int fault_decide_place(uint64_t offset, size_t len)
-{
-    const uint64_t from = atomic_load(&fault.unreadable_from), to = from + atomic_load(&fault.unreadable_len);
-
-    if (!(atomic_load_explicit(&fault.kinds, memory_order_acquire) & FAULT_UNREADABLE)) return 0;
-    if (offset >= to || offset + len <= from) return 0;
-    atomic_store(&fault.has_struck, true);
-    return EIO;
-}
-
-/* fault_strikes for a pread of that place. */
-static inline int fault_strikes_at(enum call call, uint64_t offset, size_t len)
-{
-    if (__builtin_expect(atomic_load_explicit(&fault.kinds, memory_order_relaxed) == 0, 1)) return 0;
-    return fault_decide(call) ?: fault_decide_place(offset, len);
-}
-
-static void arm(unsigned kinds, uint64_t nth, int errno_value)
-{
-    atomic_store(&fault.nth, nth);
-    atomic_store(&fault.errno_value, errno_value);
-    atomic_store(&fault.count, 0);
-    atomic_store(&fault.matching, 0);
-    atomic_store(&fault.has_struck, false);
-    atomic_store_explicit(&fault.kinds, kinds, memory_order_release);
-}
-
-void fault_arm(unsigned kinds, uint64_t nth, int errno_value)
-{
-    atomic_store(&fault.kinds, 0);
-    fault.visit = NULL;
-    arm(kinds, nth, errno_value);
-}
-
-void fault_arm_visit(unsigned kinds, uint64_t nth, void (*fn)(void *arg), void *arg)
-{
-    atomic_store(&fault.kinds, 0);
-    fault.visit = fn;
-    fault.visit_arg = arg;
-    arm(kinds, nth, 0);
-}
-
-void fault_arm_stop(uint64_t nth)
-{
-    fault_arm(FAULT_ALL | FAULT_STICKY, nth, EIO);
-}
-
-void fault_arm_unreadable(uint64_t offset, uint64_t len)
-{
-    atomic_store(&fault.kinds, 0);
-    atomic_store(&fault.unreadable_from, offset);
-    atomic_store(&fault.unreadable_len, len);
-    fault_arm(FAULT_READ | FAULT_UNREADABLE, 0, EIO);
-}
-
-bool fault_disarm(void)
-{
-    atomic_store(&fault.kinds, 0);
-    return atomic_load(&fault.has_struck);
-}
-
-void fault_set_free(uint64_t bytes)
-{
-    atomic_store(&fault.free_bytes, bytes);
-}
-
-uint64_t fault_count(void)
-{
-    return atomic_load(&fault.count);
+    return fault_strikes(calls[call].kind);
 }
 
 /* ---- errors ---- */
@@ -203,7 +88,7 @@ uint64_t fault_count(void)
     })
 
 /* The same, and the call is not made at all when a fault strikes. */
-#define ERRNO_OF(call_, expr_) (fault_strikes(call_) ?: RETRY(expr_))
+#define ERRNO_OF(call_, expr_) (strikes(call_) ?: RETRY(expr_))
 
 static enum err_code code_of(int errno_value)
 {
@@ -293,7 +178,8 @@ struct err sys_read(int fd, void *data, size_t len, size_t *ret_len)
 struct err sys_pread(int fd, void *data, size_t len, uint64_t offset, size_t *ret_len)
 {
     ssize_t n = 0;
-    const int e = fault_strikes_at(CALL_PREAD, offset, len) ?: RETRY(n = pread(fd, data, len, (off_t)offset));
+    const int e = fault_strikes_at(calls[CALL_PREAD].kind, offset, len)
+        ?: RETRY(n = pread(fd, data, len, (off_t)offset));
 
     if (!e) *ret_len = (size_t)n;
     return fd_result(CALL_PREAD, fd, e);
@@ -318,7 +204,7 @@ struct err sys_pread_nowait(int fd, void *data, size_t len, uint64_t offset, siz
 {
     const struct iovec part = { data, len };
     ssize_t n = 0;
-    const int e = fault_strikes_at(CALL_PREAD_NOWAIT, offset, len)
+    const int e = fault_strikes_at(calls[CALL_PREAD_NOWAIT].kind, offset, len)
         ?: RETRY(n = preadv2(fd, &part, 1, (off_t)offset, RWF_NOWAIT));
 
     /* File systems that cannot promise not to wait say EOPNOTSUPP; old kernels say EINVAL or ENOSYS. */
@@ -365,9 +251,9 @@ struct err sys_pwritev_all(int fd, struct iovec *parts, int count, uint64_t offs
     parts_skip(&parts, &count, 0);
     while (count > 0) {
         const int batch = count < IOV_MAX ? count : IOV_MAX;
-        const int struck = fault_strikes(CALL_PWRITE);
+        const int struck = strikes(CALL_PWRITE);
         if (struck) {
-            if (atomic_load(&fault.kinds) & FAULT_SHORT) write_half(fd, parts, batch, offset);
+            if (fault_is_short()) write_half(fd, parts, batch, offset);
             return fd_result(CALL_PWRITE, fd, struck);
         }
         ssize_t n = 0;
@@ -442,7 +328,7 @@ struct err sys_free_bytes(const char *path, uint64_t *ret_free, uint64_t *ret_to
     const int e = ERRNO_OF(CALL_STATVFS, statvfs(path, &fs));
 
     if (e) return path_result(CALL_STATVFS, path, e);
-    const uint64_t set = atomic_load_explicit(&fault.free_bytes, memory_order_relaxed);
+    const uint64_t set = fault_free();
     *ret_free = set != UINT64_MAX ? set : (uint64_t)fs.f_bavail * fs.f_frsize;
     *ret_total = (uint64_t)fs.f_blocks * fs.f_frsize;
     return OK;
@@ -507,7 +393,7 @@ struct err sys_list_dir(const char *path, struct err (*fn)(void *arg, const char
     TRY(sys_open(path, O_RDONLY | O_DIRECTORY, 0, &fd));
 
     DIR *dir = NULL;
-    const int e = fault_strikes(CALL_LIST) ?: ((dir = fdopendir(fd)) ? 0 : errno ? errno : EIO);
+    const int e = strikes(CALL_LIST) ?: ((dir = fdopendir(fd)) ? 0 : errno ? errno : EIO);
     if (e || !dir) {
         sys_close(fd);
         return path_result(CALL_LIST, path, e);

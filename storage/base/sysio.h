@@ -18,6 +18,7 @@
 #include <sys/uio.h>
 
 #include "storage/base/err.h"
+#include "storage/base/fault.h"
 #include "storage/base/str.h"
 
 struct err sys_open(const char *path, int flags, mode_t mode, int *ret_fd); /* O_CLOEXEC is added */
@@ -55,32 +56,5 @@ struct err sys_read_file(const char *path, size_t bytes_max, char **ret_data, si
 /* Write path so that it is whole or absent, and durable: temporary name (path.tmp), fsync, rename, directory fsync. On failure path has
  * its old content or the new one. Two writers of one path at the same time are not allowed. */
 struct err sys_write_file(const char *path, struct str data, mode_t mode);
-
-/* ---- faults, for tests ---- */
-enum fault_kind {
-    FAULT_OPEN = 1 << 0,  /* open, dup, pipe, lock */
-    FAULT_READ = 1 << 1,
-    FAULT_WRITE = 1 << 2,
-    FAULT_SYNC = 1 << 3,
-    FAULT_SPACE = 1 << 4, /* fallocate, ftruncate, punch */
-    FAULT_NAME = 1 << 5,  /* unlink, rename, mkdir, stat, list, free_bytes */
-    FAULT_ALL = 0x3f,
-    FAULT_SHORT = 1 << 8, /* a flag: the write that fails has written half of its bytes */
-    FAULT_STICKY = 1 << 9, /* a flag: every later call of these kinds fails too, until disarmed */
-};
-
-/* Fail the nth (from 0) call of these kinds, in any thread, with errno_value. */
-void fault_arm(unsigned kinds, uint64_t nth, int errno_value);
-/* The same, but the call does nothing and from then on *every* call of every kind does nothing and fails with EIO: as if the machine
- * had stopped there. Files keep what was written before. What a power cut takes away as well is for the replay tests. */
-void fault_arm_stop(uint64_t nth);
-/* Nothing fails: just before the nth call of these kinds fn is called, on the thread that makes it and with whatever locks that holds, and nothing is armed any more by then. */
-void fault_arm_visit(unsigned kinds, uint64_t nth, void (*fn)(void *arg), void *arg);
-/* An unreadable place of a disk: every pread that touches one of these bytes, of whichever file, fails with EIO. */
-void fault_arm_unreadable(uint64_t offset, uint64_t len);
-bool fault_disarm(void); /* did it strike? */
-/* From now on every disk has so many bytes free, as sys_free_bytes says it, armed or not. UINT64_MAX: what it has. */
-void fault_set_free(uint64_t bytes);
-uint64_t fault_count(void); /* calls of any kind from the last arm until it was disarmed */
 
 #endif
