@@ -45,19 +45,6 @@ struct page {
 
 /* ---- which purge ---- */
 
-/* Is it this purge's own trouble, so that others may do better? */
-static bool is_its_own(struct err e)
-{
-    switch ((int)e.code) {
-    case ERR_UNAVAILABLE:
-    case ERR_CORRUPT:
-    case ERR_INVALID:
-    case ERR_PRECONDITION:
-    case ERR_TOO_LARGE: return true;
-    default: return false;
-    }
-}
-
 static struct err read_purge(struct purge *p, struct str key, struct str value, bool *ret_is_due)
 {
     int64_t not_before = 0;
@@ -73,7 +60,7 @@ static struct err read_purge(struct purge *p, struct str key, struct str value, 
 
 static struct err pass_over_damage(struct purge *p, struct err e)
 {
-    if (!is_its_own(e)) return e;
+    if (!warehouse_is_to_blame(e)) return e;
     p->damaged = err_keep(e, p->why, sizeof(p->why));
     return OK;
 }
@@ -268,7 +255,7 @@ static struct err delete_page_elsewhere(struct store *s, struct purge *p, const 
 
     TRY(list_place(w, place, at->after, p->arena, &page));
     const struct err e = delete_listed(w, place, &page, p->arena, &done);
-    if (is_its_own(e)) {
+    if (warehouse_is_to_blame(e)) {
         const struct err kept = err_keep(e, why, sizeof(why));
         TRY(pass_over(s, p, at, page.files[done].key, done > 0));
         return err_fail(kept.code, "%s", kept.why);
@@ -321,7 +308,7 @@ static struct err step_or_put_off(struct store *s, struct purge *p)
 
     if (e.code == ERR_OK) return OK;
     METRIC_ADD(maintenance_failures, 1);
-    if (p->has_moved || !is_its_own(e)) return e;
+    if (p->has_moved || !warehouse_is_to_blame(e)) return e;
     const struct err kept = err_keep(e, why, sizeof(why));
     TRY(put_off(s, p));
     return err_fail(kept.code, "%s", kept.why);

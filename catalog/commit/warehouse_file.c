@@ -70,6 +70,17 @@ bool warehouse_rests(const struct warehouse *w, struct str place)
     return w->is_external && split(w, place, &at, &key).code == ERR_OK && remote_rests(w->store->remote, &at);
 }
 
+bool warehouse_is_to_blame(struct err e)
+{
+    static const enum err_code blamed[] = { ERR_UNAVAILABLE, ERR_CORRUPT, ERR_INVALID, ERR_PRECONDITION,
+                                            ERR_TOO_LARGE };
+
+    for (size_t i = 0; i < sizeof(blamed) / sizeof(blamed[0]); i++) {
+        if (e.code == blamed[i]) return true;
+    }
+    return false;
+}
+
 /* ---- reading ---- */
 
 static struct err open_here(struct warehouse_file *f)

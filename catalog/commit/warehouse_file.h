@@ -19,6 +19,9 @@ struct warehouse warehouse_elsewhere(struct store *s, const json_t *storage);
 /* Does the endpoint of this place rest, after a failure? Then nothing there is worth beginning. Never in this store. */
 bool warehouse_rests(const struct warehouse *w, struct str place);
 
+/* Is it the warehouse that failed, or what lies there? Then others may do better; else it is trouble of our own (memory, space, a stop). */
+bool warehouse_is_to_blame(struct err e);
+
 /* Reading from any place on. */
 struct warehouse_file;
 /* ERR_NO_SUCH_KEY, ERR_NO_SUCH_BUCKET; as object_reader_open, remote_read. */

@@ -57,19 +57,6 @@ static struct err send_one(struct sending *s, const struct ref_file *file)
     return OK;
 }
 
-/* Is it the endpoint's answer for this file that went wrong? Else it is our own trouble. */
-static bool is_the_endpoints(struct err e)
-{
-    switch ((int)e.code) {
-    case ERR_UNAVAILABLE:
-    case ERR_CORRUPT:
-    case ERR_INVALID:
-    case ERR_PRECONDITION:
-    case ERR_TOO_LARGE: return true;
-    default: return false;
-    }
-}
-
 static struct err note_failure(struct sending *s, struct err e)
 {
     struct deletion_slice *slice = s->slice;
@@ -88,7 +75,7 @@ static struct err send_all(struct sending *s)
         const struct ref_file *file = &slice->going[s->done];
         const struct err e = send_one(s, file);
         if (e.code == ERR_OK) continue;
-        if (!is_the_endpoints(e)) return e;
+        if (!warehouse_is_to_blame(e)) return e;
         TRY(note_failure(s, e));
         rests = warehouse_rests(&slice->home, file->place);
     }
