@@ -2,7 +2,6 @@
 import os
 import platform
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -13,11 +12,11 @@ from bench_large import receive, seconds_of, send
 from bench_load import SECONDS, Load, measure, progress
 from bench_report import note, page, record, table
 from bench_server import BUCKET, Firn, Server, anonymous_mib, cpu_seconds, free_port
+from bench_starts import starts
 
 PAGE = os.environ.get("PAGE")
 STORE = os.environ.get("STORE")
 REPEAT = int(os.environ.get("REPEAT", "1"))
-OBJECTS = int(os.environ.get("OBJECTS", "100000"))
 KIB, MIB = 1024, 1024 * 1024
 SMALL, LARGE = 4 * KIB, 64 * MIB
 LARGE_COUNT = 16  # bodies: 1 GiB, as dd writes
@@ -172,28 +171,6 @@ class Nginx:
             self.process.wait(20)
 
 
-# ---- starts and memory ----
-
-def starts(binary):
-    """Of ours alone: an empty store; and one with many objects after kill -9 in the middle of writing."""
-    directory = os.path.join(WORK, "starts")
-    os.makedirs(directory)
-    server = Firn(binary, directory)
-    record("start to ready, empty, ms", "firn", server.start() * 1000)
-    record("RssAnon idle, empty, MiB", "firn", anonymous_mib(server.pids()))
-    server.make_bucket()
-    targets = [server.presign("PUT", f"/{BUCKET}/{i:08d}") for i in range(OBJECTS)]
-    load = Load(server.url, targets, 64, "PUT", 100, count=OBJECTS, pids=server.pids(), seconds=120)
-    server.stop(signal.SIGKILL)
-    assert load.requests >= OBJECTS and not load.failed, f"{load.failed} of {load.requests} PUTs failed, {OBJECTS} were wanted"
-    record(f"start to ready, {OBJECTS:,} objects, after kill -9, ms", "firn", server.start() * 1000)
-    record(f"RssAnon idle, {OBJECTS:,} objects, MiB", "firn", anonymous_mib(server.pids()))
-    reads = [server.presign("GET", f"/{BUCKET}/{i * 997 % OBJECTS:08d}") for i in range(KEYS)]
-    busy = Load(server.url, reads, 200, pids=server.pids())
-    record(f"RssAnon, {OBJECTS:,} objects, 200 connections reading, MiB", "firn", busy.anonymous_mib)
-    server.stop()
-
-
 # ---- the whole ----
 
 def prepare(server):
@@ -226,7 +203,7 @@ def main():
             catalog(servers, nginx.url)
         record("RssAnon after all this, MiB", "firn", anonymous_mib(ours.pids()))
         ours.stop()
-        starts(binary)
+        starts(binary, os.path.join(WORK, "starts"))
     finally:
         ours.stop()
         nginx.stop()
@@ -244,7 +221,7 @@ def publish(names, binary, load_before):
     print(conditions + ".\n")
     print("\n".join(table(names)))
     if PAGE:
-        variables = {key: os.environ[key] for key in ("SECONDS_EACH", "REPEAT", "OBJECTS", "LISTED") if key in os.environ}
+        variables = {key: os.environ[key] for key in ("SECONDS_EACH", "REPEAT", "OBJECTS", "LISTED", "OVERWRITE") if key in os.environ}
         with open(PAGE, "w") as f:
             f.writelines(line + "\n" for line in page(conditions, names, binary, variables))
 

@@ -9,7 +9,8 @@
 #   SECONDS_EACH  of a phase on one server                [3]
 #   REPEAT    rounds over all phases; medians are printed [1]
 #   LISTED    keys in the bucket that is listed far into  [20000; the goal is stated for 1000000]
-#   OBJECTS   in the store that is killed and started     [100000; the goal is stated for 1000000]
+#   OBJECTS   in the store that is killed and started     [100000; the goal is stated for 10000000: half an hour more]
+#   OVERWRITE seconds for which up to 1000000 of these are overwritten in any order [0; the goal is stated for 600]
 #   STORE     postgresql://... for our rows: a database without any yet
 #   PAGE      write what was measured there, as docs/BENCHMARKS.md, with machine, versions and commands. Name the peers with their versions
 #   WORK      a directory on the disk that is meant       [a new one under build/]
