@@ -61,8 +61,8 @@ struct err rest_op_find(struct rest_request *req, struct http_request *http);
 
 /* ---- handlers, by file ---- */
 rest_run_fn rest_config, rest_token;                                                             /* rest_config.c */
-rest_run_fn rest_list_namespaces, rest_create_namespace, rest_load_namespace, rest_namespace_exists, rest_drop_namespace, rest_update_namespace,
-    rest_list_policies; /* rest_namespace.c */
+rest_run_fn rest_list_namespaces, rest_create_namespace, rest_load_namespace, rest_namespace_exists, rest_drop_namespace, rest_update_namespace; /* rest_namespace.c */
+rest_run_fn rest_list_policies, rest_applicable_policies;                                         /* rest_policy.c */
 rest_run_fn rest_list_tables, rest_create_table, rest_load_table, rest_table_exists, rest_drop_table, rest_rename_table, rest_register_table,
     rest_load_credentials, rest_report_metrics;                                                  /* rest_table.c */
 rest_run_fn rest_list_views, rest_create_view, rest_load_view, rest_view_exists, rest_replace_view, rest_drop_view, rest_register_view,
@@ -87,6 +87,9 @@ struct err rest_change_from_json(const json_t *body, struct table_change *ret);
 struct err rest_check_identifier(const struct rest_request *req);
 /* The page as a ListTablesResponse. */
 struct err rest_answer_names(struct rest_request *req, enum metadata_kind kind);
+
+/* ?name=, levels joined by 0x1F; none: no levels. ERR_INVALID. */
+struct err rest_query_namespace(const struct rest_request *req, const char *name, struct ns_path *ret);
 
 /* pageToken and pageSize: without a token parameter everything is given. */
 struct err rest_paging(const struct rest_request *req, struct str *ret_token, size_t *ret_size);

@@ -25,22 +25,6 @@ static json_t *next_token(const struct name_page *page)
     return page->next.len ? json_of_str(page->next) : json_null();
 }
 
-/* ?parent=: levels joined by 0x1F, decoded already. */
-static struct err parent_of(const struct rest_request *req, struct ns_path *ret)
-{
-    const struct str parent = http_query(req->http, "parent");
-    struct str level;
-
-    ret->count = 0;
-    if (parent.len == 0) return OK;
-    for (struct str_split it = str_split_on(parent, 0x1f); str_split_next(&it, &level);) {
-        if (ret->count == NAMESPACE_LEVELS_MAX)
-            return FAIL(ERR_INVALID, "Invalid parent: it has too many levels");
-        ret->levels[ret->count++] = level;
-    }
-    return ns_path_check(ret);
-}
-
 struct err rest_list_namespaces(struct rest_request *req)
 {
     struct ns_path path;
@@ -49,7 +33,7 @@ struct err rest_list_namespaces(struct rest_request *req)
     size_t size;
     bool is_all;
 
-    TRY(parent_of(req, &path));
+    TRY(rest_query_namespace(req, "parent", &path));
     TRY(rest_paging(req, &token, &size));
     TRY(rest_seen_namespaces(req, &path, &is_all, &page));
     if (is_all) TRY(ns_list(req->options->store, req->prefix, &path, token, size, req->arena, &page));
@@ -126,15 +110,5 @@ struct err rest_update_namespace(struct rest_request *req)
     TRY(ns_set_properties(req->options->store, req->prefix, &req->ns, updates, removals, &req->actor,
                           &answer));
     rest_answer_json(req, 200, answer);
-    return OK;
-}
-
-/* Polaris' own, beside Iceberg's: its `setup export` asks for it. No policy can be made here, so that a namespace has none. */
-struct err rest_list_policies(struct rest_request *req)
-{
-    struct ns_info info;
-
-    TRY(ns_get(req->options->store, req->prefix, &req->ns, req->arena, &info));
-    rest_answer_json(req, 200, json_pack("{s:[], s:n}", "identifiers", "next-page-token"));
     return OK;
 }

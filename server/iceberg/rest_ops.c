@@ -36,6 +36,7 @@ static const struct rest_op ops[] = {
     { "RegisterTable",     HTTP_POST,   NS "/{namespace}/register",              PRIV_NONE,                      ON_PREFIX,         REST_JSON,              rest_register_table },
     { "RenameTable",       HTTP_POST,   "/v1/{prefix}/tables/rename",            PRIV_NONE,                      ON_PREFIX,         REST_JSON,              rest_rename_table },
     { "ListPolicies",      HTTP_GET,    "/polaris" NS "/{namespace}/policies",   PRIV_POLICY_LIST,               ON_PATH_NAMESPACE, REST_HIDDEN,            rest_list_policies },
+    { "ApplicablePolicies", HTTP_GET,   "/polaris/v1/{prefix}/applicable-policies", PRIV_NONE,                   ON_PREFIX,         REST_HIDDEN,            rest_applicable_policies },
     { "ListViews",         HTTP_GET,    VIEWS,                                   PRIV_NONE,                      ON_PREFIX,         0,                      rest_list_views },
     { "CreateView",        HTTP_POST,   VIEWS,                                   PRIV_VIEW_CREATE,               ON_PATH_NAMESPACE, REST_JSON,              rest_create_view },
     { "LoadView",          HTTP_GET,    VIEWS "/{view}",                         PRIV_VIEW_READ_PROPERTIES,      ON_PATH_VIEW,      0,                      rest_load_view },

@@ -2,6 +2,7 @@
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -124,6 +125,17 @@ def test_principals_and_their_credentials(polaris):
     polaris("principals", "delete", "p")
     polaris.fails("p", "principals", "get", "p")
     assert mine.run("catalogs", "list").returncode != 0
+
+
+def test_summaries_of_what_a_catalog_holds(polaris):
+    fill(polaris)
+    polaris("namespaces", "create", "ns.below", "--catalog", "lake")
+    catalog = polaris("catalogs", "summarize", "lake")
+    assert re.search(r"Namespaces: +2\b", catalog) and re.search(r"Tables: +1\b", catalog) and re.search(r"Views: +1\b", catalog) and "No applicable policies" in catalog
+    assert "No policies apply to this namespace" in polaris("namespaces", "summarize", "ns", "--catalog", "lake")
+    assert "No policies apply to this namespace" in polaris("namespaces", "summarize", "ns.below", "--catalog", "lake")
+    assert "No policies apply to this table" in polaris("tables", "summarize", "t", "--catalog", "lake", "--namespace", "ns")
+    assert "v" in polaris("views", "summarize", "v", "--catalog", "lake", "--namespace", "ns")
 
 
 def test_roles_and_who_has_them(polaris):

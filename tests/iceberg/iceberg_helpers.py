@@ -47,7 +47,9 @@ class Rest:
         return answer.json()
 
     def call(self, method, path, **options):
-        return self.session.request(method, f"{self.base}/v1/{self.prefix}{path}", timeout=60, **options)
+        """Below the catalog's prefix; "polaris:/..." is Polaris' own part of it."""
+        own, path = ("/polaris", path.removeprefix("polaris:")) if path.startswith("polaris:") else ("", path)
+        return self.session.request(method, f"{self.base}{own}/v1/{self.prefix}{path}", timeout=60, **options)
 
     def raw(self, method, path, **options):
         return self.session.request(method, self.url + path, timeout=60, **options)

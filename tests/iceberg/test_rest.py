@@ -125,6 +125,16 @@ def test_namespace_properties(rest, namespace):
     rest.fails(404, "NoSuchNamespaceException", "POST", "/namespaces/nothing/properties", json={"updates": {"x": "1"}})
 
 
+def test_no_policy_applies_to_what_is_there(rest, namespace):
+    rest.create(namespace, "t")
+    for target in ("", f"?namespace={namespace}", f"?namespace={namespace}&target-name=t", f"?namespace={namespace}&policyType=system.data-compaction&pageToken="):
+        assert rest.ok("GET", f"polaris:/applicable-policies{target}") == {"applicable-policies": [], "next-page-token": None}
+    rest.fails(404, "NoSuchNamespaceException", "GET", "polaris:/applicable-policies?namespace=nowhere")
+    rest.fails(404, "NoSuchTableException", "GET", f"polaris:/applicable-policies?namespace={namespace}&target-name=none")
+    rest.fails(400, "BadRequestException", "GET", "polaris:/applicable-policies?target-name=t")
+    rest.fails(400, "BadRequestException", "GET", "polaris:/applicable-policies?namespace=" + "%1F".join("a" * 40))
+
+
 def test_lists_come_by_pages_that_survive_changes(rest, namespace):
     for i in range(7):
         rest.ok("POST", "/namespaces", json={"namespace": [namespace, f"c{i}"]})
