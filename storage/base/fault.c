@@ -6,10 +6,12 @@
 #include "storage/base/fault.h"
 
 #include <errno.h>
+#include <pthread.h>
 
 _Atomic unsigned fault_kinds;
 
 static struct {
+    pthread_t here; /* who armed; published by fault_kinds */
     _Atomic uint64_t nth;
     _Atomic int errno_value;
     _Atomic uint64_t count;    /* calls of any kind since the last arm */
@@ -30,6 +32,7 @@ int fault_decide(unsigned kind)
 {
     const unsigned kinds = atomic_load_explicit(&fault_kinds, memory_order_acquire);
 
+    if ((kinds & FAULT_HERE) && !pthread_equal(fault.here, pthread_self())) return 0;
     atomic_fetch_add(&fault.count, 1);
     if (!(kinds & kind) || (kinds & FAULT_UNREADABLE)) return 0;
 
@@ -71,6 +74,7 @@ uint64_t fault_free(void)
 
 static void arm(unsigned kinds, uint64_t nth, int errno_value)
 {
+    fault.here = pthread_self();
     atomic_store(&fault.nth, nth);
     atomic_store(&fault.errno_value, errno_value);
     atomic_store(&fault.count, 0);

@@ -25,6 +25,7 @@ enum fault_kind {
     FAULT_ALL = 0x3f,
     FAULT_SHORT = 1 << 8, /* a flag: the write that fails has written half of its bytes */
     FAULT_STICKY = 1 << 9, /* a flag: every later call of these kinds fails too, until disarmed */
+    FAULT_HERE = 1 << 11,  /* a flag: only calls of the thread that arms are counted, and fail */
 };
 
 /* Fail the nth (from 0) call of these kinds, in any thread, with errno_value. */

@@ -42,8 +42,8 @@ TEST(md5_gives_the_known_answers)
 static void check_many(uint8_t data[MD5_LANES][BYTES_MAX], int count, size_t first, size_t blocks,
                        size_t rest)
 {
-    struct md5 streams[MD5_LANES], *which[MD5_LANES];
-    const uint8_t *rows[MD5_LANES];
+    struct md5 streams[MD5_LANES], *which[MD5_LANES] = { NULL };
+    const uint8_t *rows[MD5_LANES] = { NULL };
 
     for (int i = 0; i < count; i++) {
         md5_begin(&streams[i]);

@@ -512,3 +512,17 @@ TEST(a_fault_strikes_once_among_all_threads)
     CHECK(fault_disarm());
     CHECK_U64(sum, 1);
 }
+
+TEST(a_fault_here_strikes_no_other_thread)
+{
+    pthread_t other;
+    struct stat st;
+    int failures = 0;
+
+    fault_arm(FAULT_NAME | FAULT_HERE, 0, EIO);
+    CHECK(pthread_create(&other, NULL, stat_often, &failures) == 0);
+    CHECK(pthread_join(other, NULL) == 0);
+    CHECK_U64((uint64_t)failures, 0);
+    CHECK_ERR(sys_stat("/", &st), ERR_IO);
+    CHECK(fault_disarm());
+}

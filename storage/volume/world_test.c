@@ -242,7 +242,9 @@ static struct err add_file(void *arg, const char *name)
 
     if (!volume_id_from(name, &id)) return OK;
     volume_path(t->dir, id, path);
-    TRY(sys_stat(path, &st));
+    const struct err e = sys_stat(path, &st);
+    if (e.code == ERR_NOT_FOUND) return OK; /* reclaim has unlinked it since it was listed */
+    TRY(e);
     t->bytes += 512 * (uint64_t)st.st_blocks;
     t->files++;
     return OK;
