@@ -50,6 +50,7 @@ static void push_locked(struct md5_streams *all, struct md5_stream *s)
     s->next = NULL;
     *all->tail = s;
     all->tail = &s->next;
+    cond_signal(&all->work);
 }
 
 static struct md5_stream *pop_locked(struct md5_streams *all)
@@ -205,10 +206,7 @@ static void hand_over(struct md5_stream *s)
 
     mutex_lock(&all->lock);
     s->waiting++;
-    if (s->state == IDLE) {
-        push_locked(all, s);
-        cond_signal(&all->work);
-    }
+    if (s->state == IDLE) push_locked(all, s);
     await_locked(s, PIECES);
     mutex_unlock(&all->lock);
     s->filling++;
