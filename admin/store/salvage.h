@@ -9,7 +9,7 @@
  *     salvaged-bodies and uid       bodies in volumes that no known row names: of parts, of objects whose row is lost, of what was deleted a moment before
  *
  * Of several rows of a name counts what was put last, as far as that is known (salvage_order.c):
- *   - what the journal has behind the position up to which LMDB has taken it: over rows of LMDB and of the copy, deletions too. The position is in LMDB itself; the highest that a page still has is taken
+ *   - what the journal has behind the position up to which LMDB has taken it: over rows of LMDB and of the copy, deletions too. The position is in LMDB itself; the highest that a page still has is taken. Before a batch that is missing or damaged nothing is known to be behind it
  *   - what it has in front of it, or without any position: where LMDB and copy do not have the name, or an older time for it. A deletion there counts against names that only the journal has, and against the very version that the
  *     journal shows deleted: else an object that was deleted and put again would be lost. So what was deleted may be back, and nothing that lives is lost for a deletion
  *
@@ -31,7 +31,7 @@ struct salvage_result {
     uint64_t segments, batches, gaps; /* gaps: places where a batch should be and is none that is whole */
     uint64_t names;                   /* objects that rows are known of */
     uint64_t volumes, extents;
-    uint64_t unreadable;              /* blocks of 4 KiB of segments and volumes that the disk does not give */
+    uint64_t unreadable;              /* blocks of 4 KiB of segments and volumes that the disk does not give, and files that cannot be opened */
     uint64_t objects, bytes;          /* brought back under their name */
     uint64_t unnamed, unnamed_bytes;  /* under their uid */
     uint64_t damaged;                 /* objects whose body does not verify, or is not there */

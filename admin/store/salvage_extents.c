@@ -79,7 +79,7 @@ static struct err find_in(void *arg, const char *name)
     if (!e.code) e = look_through(f, fd, volume, bytes);
     sys_close(fd);
     free(bytes);
-    return e;
+    return salvage_passes_over(e, f->r) ? OK : e;
 }
 
 static int compare(const void *a, const void *b)

@@ -44,7 +44,7 @@ struct err salvage_segment(struct str bytes, uint32_t id, struct salvage_order *
 {
     struct batch_header h;
     uint64_t salt;
-    bool is_gap = false, is_first = true;
+    bool is_gap = false;
 
     r->segments++;
     if (!salt_find(bytes, id, &salt)) {
@@ -62,8 +62,7 @@ struct err salvage_segment(struct str bytes, uint32_t id, struct salvage_order *
         r->batches++;
         const struct str records = str_slice(bytes, at + BATCH_HEADER_BYTES,
                                              at + BATCH_HEADER_BYTES + h.bytes);
-        TRY(salvage_order_batch(o, h.number, is_first, records));
-        is_first = false;
+        TRY(salvage_order_batch(o, h.number, records));
         at += batch_span(h.bytes);
     }
     return OK;
@@ -118,14 +117,16 @@ static struct err segment_file(const char *rows_dir, uint32_t id, struct salvage
                                struct salvage_result *r)
 {
     char path[SEGMENT_PATH_MAX];
-    char *bytes;
-    size_t len;
+    char *bytes = NULL;
+    size_t len = 0;
     int fd = -1;
 
     (void)snprintf(path, sizeof(path), "%s/journal/%08x.seg", rows_dir, id);
-    TRY(sys_open(path, O_RDONLY, 0, &fd));
-    struct err e = file_read(fd, r, &bytes, &len);
+    struct err e = sys_open(path, O_RDONLY, 0, &fd);
+    if (!e.code) e = file_read(fd, r, &bytes, &len);
     sys_close(fd);
+    r->gaps += e.code == ERR_IO || e.code == ERR_TOO_LARGE;
+    if (salvage_passes_over(e, r)) return OK;
     TRY(e);
     e = salvage_segment(str_of(bytes, len), id, o, r);
     free(bytes);
@@ -158,13 +159,14 @@ static struct err add_row(void *arg, uint8_t space, struct str key, struct str v
     return OK;
 }
 
-static struct err pages(const char *rows_dir, const char *name, struct salvage_order *o)
+static struct err pages(const char *rows_dir, const char *name, struct salvage_order *o,
+                        struct salvage_result *r)
 {
     char path[SEGMENT_PATH_MAX];
 
     (void)snprintf(path, sizeof(path), "%s/%s", rows_dir, name);
     const struct err e = lmdb_rows_scavenge(path, add_row, o);
-    return e.code == ERR_NOT_FOUND ? OK : e;
+    return e.code == ERR_NOT_FOUND || salvage_passes_over(e, r) ? OK : e;
 }
 
 struct err salvage_names(const char *rows_dir, struct memtable *names, struct salvage_result *r)
@@ -172,8 +174,8 @@ struct err salvage_names(const char *rows_dir, struct memtable *names, struct sa
     struct salvage_order o;
 
     struct err e = salvage_order_init(&o, names);
-    if (!e.code) e = pages(rows_dir, "rows/data.mdb", &o);
-    if (!e.code) e = pages(rows_dir, ROWS_COPY_NAME, &o);
+    if (!e.code) e = pages(rows_dir, "rows/data.mdb", &o, r);
+    if (!e.code) e = pages(rows_dir, ROWS_COPY_NAME, &o, r);
     if (!e.code) e = journal(rows_dir, &o, r); /* the position is to be known before */
     if (!e.code) e = salvage_order_settle(&o);
     salvage_order_done(&o);

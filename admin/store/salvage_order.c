@@ -7,8 +7,8 @@
  *   behind it      nothing is gone, and LMDB has nothing that is newer: what the journal says counts, deletions too
  *   in front       a row of the journal counts where no page has the name, and where its time is later; deletions do not count against rows of pages
  *
- * The highest position that is still in a page is taken. Behind an older one than the last there are holes again: where batches are missing between two segments, what stands before them is taken for what is in front of the
- * position. So is everything when no position is left.
+ * The highest position that is still in a page is taken. LMDB may have rows from behind it all the same: the last position may be lost, a checkpoint cut off, a replay carried some. So where batches are missing, between two segments or
+ * within one, what stands before them is taken for what is in front of the position: LMDB may have what they said. So is everything when no position is left.
  *
  * Whatever the position: a version that the journal shows to be written over or deleted is gone, for versions have uids that are never used again. The rows of the journal in front of the position are kept apart to the end, in
  * their own order, so a deletion there counts against what only the journal had.
@@ -60,7 +60,8 @@ static bool is_later_object(struct str a, struct str b)
 
     if (object_decode(a, NULL, &x).code) return false;
     if (object_decode(b, NULL, &y).code) return true;
-    return x.mtime_ms != y.mtime_ms ? x.mtime_ms > y.mtime_ms : segment_of(&x) > segment_of(&y);
+    if (x.mtime_ms != y.mtime_ms) return x.mtime_ms > y.mtime_ms;
+    return memcmp(&x.uid, &y.uid, sizeof(x.uid)) == 0 && segment_of(&x) > segment_of(&y);
 }
 
 /* Of buckets with one name the one that was made later has the larger id. */
@@ -155,14 +156,14 @@ static struct err demote(struct salvage_order *o)
     return OK;
 }
 
-struct err salvage_order_batch(struct salvage_order *o, uint64_t number, bool is_first, struct str records)
+struct err salvage_order_batch(struct salvage_order *o, uint64_t number, struct str records)
 {
     const bool is_newer = o->has_position && number > o->position;
     struct memtable *t = is_newer ? o->newer : o->older;
     struct record_reader reader = record_reader_of(records);
     struct entry e;
 
-    if (is_first && number != o->last + 1) TRY(demote(o));
+    if (number != o->last + 1) TRY(demote(o));
     o->last = number;
     while (record_reader_next(&reader, &e)) {
         if (!is_wanted(e.space) || (e.type != ENTRY_PUT && e.type != ENTRY_DEL)) continue;

@@ -235,45 +235,36 @@ static const struct case_row {
     int64_t position; /* -1: none is known */
     struct {
         uint64_t batch;
-        bool is_first;
         uint8_t version;
         int64_t mtime_ms;
     } journal[3]; /* until batch 0 */
     uint8_t want;
 } cases[] = {
-    { "a gap is filled", { 0, 0 }, 9, { { 5, true, 1, 10 } }, 1 },
-    { "older records do not win", { 2, 20 }, 9, { { 5, true, 1, 10 } }, 2 },
-    { "but for their time", { 2, 20 }, 9, { { 5, true, 3, 30 } }, 3 },
-    { "at the same time the page's row stays", { 2, 20 }, 9, { { 5, true, 3, 20 } }, 2 },
-    { "a record at the position is in LMDB", { 2, 20 }, 5, { { 5, true, 0, 0 } }, 2 },
-    { "behind it a deletion counts", { 2, 20 }, 4, { { 5, true, 0, 0 } }, 0 },
-    { "and a row of whatever time", { 2, 20 }, 4, { { 5, true, 3, 1 } }, 3 },
-    { "a new store has position 0", { 2, 20 }, 0, { { 1, true, 0, 0 } }, 0 },
-    { "without a position a deletion does not count", { 2, 20 }, -1, { { 5, true, 0, 0 } }, 2 },
-    { "but against what only the journal had", { 0, 0 }, -1, { { 5, true, 3, 30 }, { 6, false, 0, 0 } }, 0 },
-    { "and against the version it was of", { 3, 30 }, -1, { { 5, true, 3, 30 }, { 6, false, 0, 0 } }, 0 },
-    { "but not against another", { 4, 30 }, -1, { { 5, true, 3, 30 }, { 6, false, 0, 0 } }, 4 },
-    { "what was written over is older, whatever its time",
-      { 3, 30 },
-      -1,
-      { { 5, true, 3, 30 }, { 6, false, 4, 20 } },
-      4 },
-    { "a version with other tags is the same",
-      { 3, 30 },
-      -1,
-      { { 5, true, 3, 30 }, { 6, false, 3, 30 } },
-      3 },
-    { "before missing segments the position is not the last",
+    { "a gap is filled", { 0, 0 }, 9, { { 5, 1, 10 } }, 1 },
+    { "older records do not win", { 2, 20 }, 9, { { 5, 1, 10 } }, 2 },
+    { "but for their time", { 2, 20 }, 9, { { 5, 3, 30 } }, 3 },
+    { "at the same time the page's row stays", { 2, 20 }, 9, { { 5, 3, 20 } }, 2 },
+    { "a record at the position is in LMDB", { 2, 20 }, 5, { { 5, 0, 0 } }, 2 },
+    { "behind it a deletion counts", { 2, 20 }, 4, { { 5, 0, 0 } }, 0 },
+    { "and a row of whatever time", { 2, 20 }, 4, { { 5, 3, 1 } }, 3 },
+    { "a new store has position 0", { 2, 20 }, 0, { { 1, 0, 0 } }, 0 },
+    { "without a position a deletion does not count", { 2, 20 }, -1, { { 5, 0, 0 } }, 2 },
+    { "but against what only the journal had", { 0, 0 }, -1, { { 5, 3, 30 }, { 6, 0, 0 } }, 0 },
+    { "and against the version it was of", { 3, 30 }, -1, { { 5, 3, 30 }, { 6, 0, 0 } }, 0 },
+    { "but not against another", { 4, 30 }, -1, { { 5, 3, 30 }, { 6, 0, 0 } }, 4 },
+    { "what was written over is older, whatever its time", { 3, 30 }, -1, { { 5, 3, 30 }, { 6, 4, 20 } }, 4 },
+    { "a version with other tags is the same", { 3, 30 }, -1, { { 5, 3, 30 }, { 6, 3, 30 } }, 3 },
+    { "before missing batches the position is not the last",
       { 2, 20 },
       4,
-      { { 5, true, 0, 0 }, { 7, true, OTHER, 0 } },
+      { { 5, 0, 0 }, { 7, OTHER, 0 } },
       2 },
-    { "segments in one row", { 2, 20 }, 4, { { 5, true, 0, 0 }, { 6, true, OTHER, 0 } }, 0 },
-    { "a damaged batch is not a missing segment",
-      { 2, 20 },
+    { "batches in one row", { 2, 20 }, 4, { { 5, 0, 0 }, { 6, OTHER, 0 } }, 0 },
+    { "and so before any missing batch, whose row LMDB may have",
+      { 3, 30 },
       4,
-      { { 5, true, 0, 0 }, { 7, false, OTHER, 0 } },
-      0 },
+      { { 5, 2, 20 }, { 7, OTHER, 0 } },
+      3 },
 };
 
 static void feed(struct salvage_order *o, const struct case_row *c, struct buf *row)
@@ -293,7 +284,7 @@ static void feed(struct salvage_order *o, const struct case_row *c, struct buf *
                                   row_of(row, version, c->journal[i].mtime_ms))
                       : batch_del(&b, SPACE_OBJECTS, KEY));
         batch_record_end(&b);
-        CHECK_OK(salvage_order_batch(o, c->journal[i].batch, c->journal[i].is_first,
+        CHECK_OK(salvage_order_batch(o, c->journal[i].batch,
                                      str_of(b.data + BATCH_HEADER_BYTES, b.len - BATCH_HEADER_BYTES)));
     }
     batch_done(&b);

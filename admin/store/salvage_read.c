@@ -49,3 +49,11 @@ struct err salvage_read(int fd, void *out, size_t len, uint64_t at, size_t *ret_
     *ret_len = done;
     return OK;
 }
+
+bool salvage_passes_over(struct err e, struct salvage_result *r)
+{
+    const bool is_passed = e.code == ERR_IO || e.code == ERR_TOO_LARGE;
+
+    r->unreadable += is_passed;
+    return is_passed;
+}

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "admin/store/salvage_state.h"
 #include "admin/store/shelf_test.h"
@@ -119,5 +120,33 @@ TEST(a_disk_that_gives_nothing_gives_nothing_back)
     const struct salvage_result r = salvage_dry(f.dir, lost);
     CHECK(fault_disarm());
     CHECK(r.objects == 0 && r.gaps > 0 && r.unreadable > 0);
+    shelf_close(&f);
+}
+
+/* A link to itself: what opening it gives is not that it is not there. */
+static void make_unopenable(const char *path)
+{
+    CHECK_OK(sys_unlink(path));
+    CHECK(symlink(path, path) == 0);
+}
+
+TEST(a_file_that_cannot_be_opened_costs_what_is_in_it)
+{
+    struct shelf f;
+    char lost[4096];
+
+    shelf_open(&f, "data");
+    CHECK_OK(meta_checkpoint(f.store.meta));
+    shelf_stop(&f);
+    const struct salvage_result all = salvage_dry(f.dir, lost);
+    make_unopenable(shelf_path("data/rows/journal/00000001.seg"));
+    struct salvage_result r = salvage_dry(f.dir, lost);
+    CHECK(r.unreadable == 1 && r.gaps == 1 && r.names > 0 && r.objects < all.objects);
+    make_unopenable(shelf_path("data/volumes/0000000001.vol"));
+    r = salvage_dry(f.dir, lost);
+    CHECK(r.unreadable == 2 && r.volumes == all.volumes && r.extents < all.extents);
+    make_unopenable(shelf_path("data/rows/rows/data.mdb"));
+    r = salvage_dry(f.dir, lost);
+    CHECK(r.unreadable == 3);
     shelf_close(&f);
 }

@@ -27,8 +27,8 @@ void salvage_order_done(struct salvage_order *o);
 /* What pages have, in any order: rows of all spaces, and positions, of which the highest counts. */
 struct err salvage_order_row(struct salvage_order *o, uint8_t space, struct str key, struct str value);
 void salvage_order_position(struct salvage_order *o, uint64_t batch);
-/* Then the records of the journal's batches in their order. is_first: of a segment. */
-struct err salvage_order_batch(struct salvage_order *o, uint64_t number, bool is_first, struct str records);
+/* Then the records of the journal's batches in their order. */
+struct err salvage_order_batch(struct salvage_order *o, uint64_t number, struct str records);
 /* Then names has what counts. */
 struct err salvage_order_settle(struct salvage_order *o);
 
@@ -43,6 +43,8 @@ struct err salvage_names(const char *rows_dir, struct memtable *names, struct sa
 
 /* len bytes of a file from `at` on, fewer at its end only. Zeros in the place of blocks that the disk does not give; these are counted. */
 struct err salvage_read(int fd, void *out, size_t len, uint64_t at, size_t *ret_len, uint64_t *unreadable);
+/* Is it a file of the source that cannot be opened, or is none of ours by its size? It is counted, and the others are read. */
+bool salvage_passes_over(struct err e, struct salvage_result *r);
 
 /* ---- salvage_extents.c: bodies in volumes ---- */
 
