@@ -171,6 +171,7 @@ static void end(struct embedded *m, struct err e)
     k->making_from = SEGMENT_NONE;
     k->is_asked = false;
     k->why_not[0] = '\0';
+    k->is_damaged = e.code == ERR_CORRUPT || (e.code && k->is_damaged);
     if (e.code) (void)err_keep(e, k->why_not, sizeof(k->why_not));
     mutex_unlock(&k->lock);
     if (!e.code) METRIC_ADD(rows_copies, 1);
@@ -200,12 +201,23 @@ static bool has_room(struct embedded *m)
         > usage.bytes_live + margin(m);
 }
 
+static struct err look_for_room(struct embedded *m)
+{
+    const bool is_room = has_room(m);
+
+    mutex_lock(&m->copy.lock);
+    m->copy.is_without_room = !is_room;
+    m->copy.is_room_back = false;
+    mutex_unlock(&m->copy.lock);
+    return is_room ? OK : FAIL(ERR_NO_SPACE, "there is no room for a copy of the rows");
+}
+
 struct err copy_keep_make(struct embedded *m)
 {
     char fresh[SEGMENT_PATH_MAX];
     struct rows_copy about;
 
-    struct err e = has_room(m) ? OK : FAIL(ERR_NO_SPACE, "there is no room for a copy of the rows");
+    struct err e = look_for_room(m);
     if (!e.code) e = embedded_checkpoint(&m->meta); /* so that little of the journal belongs to it */
     if (!e.code) e = begin(m, &about);
     if (!e.code) {
@@ -242,12 +254,32 @@ static struct err give_up_locked(struct embedded *m)
     return OK;
 }
 
-/* What is kept, or being made, has to go: below the floor in any case, and before that where journal goes with it. */
-static bool is_too_full(struct embedded *m, uint64_t held)
+enum fullness { FULL_NOT, FULL_TIGHT, FULL_BELOW_FLOOR };
+
+static enum fullness fullness(struct embedded *m)
 {
-    if (m->options.is_offline) return false;
+    if (m->options.is_offline) return FULL_NOT;
     disk_look(m);
-    return held ? !disk_has_room(m) : atomic_load(&m->is_below_floor);
+    if (atomic_load(&m->is_below_floor)) return FULL_BELOW_FLOOR;
+    return disk_has_room(m) ? FULL_NOT : FULL_TIGHT;
+}
+
+/* One that is made beside one that is kept may be what takes the room. It goes first; when it has, somebody looks again. */
+static bool is_void_enough_locked(struct copy_keep *k, enum fullness full)
+{
+    if (full == FULL_BELOW_FLOOR || k->kept_from == SEGMENT_NONE || k->making_from == SEGMENT_NONE)
+        return false;
+    k->is_void = true;
+    cond_broadcast(&k->has_work);
+    return true;
+}
+
+/* What is kept, or being made, has to go: below the floor in any case, and before that where journal goes with it. */
+static bool has_to_go_locked(struct copy_keep *k, enum fullness full)
+{
+    if (k->kept_from == SEGMENT_NONE && k->making_from == SEGMENT_NONE) return false;
+    if (full == FULL_NOT || (full == FULL_TIGHT && !k->held_bytes)) return false;
+    return !k->is_damaged && !is_void_enough_locked(k, full);
 }
 
 static bool try_to_give_up_locked(struct embedded *m)
@@ -269,12 +301,12 @@ static bool try_to_give_up_locked(struct embedded *m)
 bool copy_keep_held(struct embedded *m, uint64_t bytes)
 {
     struct copy_keep *k = &m->copy;
-    const bool is_full = is_too_full(m, bytes);
+    const enum fullness full = fullness(m);
     bool is_given_up = false;
 
     mutex_lock(&k->lock);
     k->held_bytes = bytes;
-    if (is_full && (k->kept_from != SEGMENT_NONE || k->making_from != SEGMENT_NONE)) {
+    if (has_to_go_locked(k, full)) {
         is_given_up = try_to_give_up_locked(m);
     } else if (bytes && bytes >= held_max(m)) {
         k->is_asked = true;
@@ -311,10 +343,9 @@ static bool wait_until_due(struct embedded *m, uint64_t wait_ms)
     mutex_lock(&k->lock);
     while (!k->is_closing) {
         const uint64_t now = clock_mono_ms();
-        if ((now >= not_before || k->is_room_back) && is_due_locked(m)) break;
+        if ((now >= not_before || (k->is_room_back && k->is_without_room)) && is_due_locked(m)) break;
         (void)cond_wait_until(&k->has_work, &k->lock, now < not_before ? not_before : now + LOOK_MS);
     }
-    k->is_room_back = false;
     const bool goes_on = !k->is_closing;
     mutex_unlock(&k->lock);
     return goes_on;

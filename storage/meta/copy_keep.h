@@ -7,7 +7,7 @@
  *
  * A copy is made when there is none, when the interval is over since the last one, and earlier when segments that only wait for the next one (dead but for the copy there is) pass 10 GiB or a tenth of the
  * free space. Where space runs out all the same, the copy is given up: its file goes, the segments go, and status says so. That is at the moment the disk is seen to be below its floor; and before that, without
- * room for two more segments, when there are segments that go with it. A new one is made by itself when there is room for it and LIMIT_COPY_MARGIN more. An operator's verb (is_offline) never gives it up: a
+ * room for two more segments, when there are segments that go with it; of two, the one that is being made goes first. Not while LMDB is known to be damaged: then it is worth more than writes. A new one is made by itself when there is room for it and LIMIT_COPY_MARGIN more. An operator's verb (is_offline) never gives it up: a
  * repair needs it to the end.
  *
  * Threads: one of its own makes copies; copy_keep_held belongs to the checkpoint thread; the rest is for any.
@@ -31,7 +31,9 @@ struct copy_keep {
     bool is_asked, is_closing;
     bool is_void;         /* the one that is being made was given up meanwhile */
     bool is_given_up;     /* for want of space, and none was made since */
-    bool is_room_back;    /* since the last attempt: the next need not wait */
+    bool is_without_room; /* the last attempt ended before it began, for want of room */
+    bool is_room_back;    /* and there is some since: the next need not wait */
+    bool is_damaged;      /* LMDB, as the last attempt found: the copy there is may be all there is */
     bool is_want_told;    /* of space, in the log: once until one is made */
     uint32_t kept_from;   /* the journal from here on is held for the copy there is; SEGMENT_NONE */
     uint32_t making_from; /* and for the one that is being made */

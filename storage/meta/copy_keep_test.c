@@ -163,6 +163,74 @@ TEST(segments_kept_for_a_copy_go_at_the_moment_the_disk_is_seen_to_have_no_room)
     test_quiet_end(kept);
 }
 
+/* As if a copy was under way, or none. *ret_void: was the one that was is to be thrown away? */
+static void set_making(struct embedded *m, bool is_making, bool *ret_void)
+{
+    mutex_lock(&m->copy.lock);
+    m->copy.making_from = is_making ? m->copy.kept_from : SEGMENT_NONE;
+    *ret_void = m->copy.is_void;
+    mutex_unlock(&m->copy.lock);
+}
+
+static bool set_damaged(struct embedded *m, bool is_damaged)
+{
+    mutex_lock(&m->copy.lock);
+    const bool before = m->copy.is_damaged;
+    m->copy.is_damaged = is_damaged;
+    mutex_unlock(&m->copy.lock);
+    return before;
+}
+
+/* It is what takes the room: the good one before it stays while it can be this one that goes. */
+TEST(one_that_is_being_made_goes_before_the_one_that_is_kept)
+{
+    struct world w = { .dir = test_dir() };
+    const int kept = test_quiet_begin();
+
+    w.meta = world_open(w.dir);
+    struct embedded *m = embedded_of(w.meta);
+    bool is_void = true;
+    world_change(&w, 20);
+    CHECK_OK(copy_keep_make(m));
+    set_making(m, true, &is_void);
+    CHECK(!is_void);
+    fault_set_free(MIB + 1); /* above the floor, and no room for two segments */
+    CHECK(!copy_keep_held(m, 1000));
+    CHECK(world_has_copy(&w));
+    set_making(m, false, &is_void);
+    CHECK(is_void);
+    (void)copy_keep_held(m, 1000);
+    wait_for_copy(&w, false);
+    fault_set_free(UINT64_MAX);
+    meta_close(w.meta);
+    test_quiet_end(kept);
+}
+
+/* Then the copy, and the journal since, may be all that is left of the rows. */
+TEST(a_copy_stays_on_a_full_disk_when_lmdb_is_damaged)
+{
+    struct world w = { .dir = test_dir() };
+    const int kept = test_quiet_begin();
+
+    w.meta = world_open(w.dir);
+    struct embedded *m = embedded_of(w.meta);
+    world_change(&w, 20);
+    CHECK_OK(copy_keep_make(m));
+    CHECK(!set_damaged(m, true));
+    fault_set_free(MIB - 1);
+    CHECK(!copy_keep_held(m, 1000));
+    CHECK(world_has_copy(&w));
+    fault_set_free(UINT64_MAX);
+    CHECK_OK(copy_keep_make(m)); /* it was not, after all */
+    CHECK(!set_damaged(m, false));
+    fault_set_free(MIB - 1);
+    (void)copy_keep_held(m, 1000);
+    wait_for_copy(&w, false);
+    fault_set_free(UINT64_MAX);
+    meta_close(w.meta);
+    test_quiet_end(kept);
+}
+
 TEST(a_copy_that_was_given_up_is_made_again_when_there_is_room_and_some_more)
 {
     struct world w = { .dir = test_dir() };
