@@ -68,8 +68,8 @@ static struct err swap(const char *dir, struct repaired *r)
 
     (void)snprintf(r->broken, sizeof(r->broken), "rows.broken-%lld", (long long)clock_now_ms());
     const struct err e = sys_rename(path_in(dir, "rows", rows), path_in(dir, r->broken, other));
-    if (e.code == ERR_NOT_FOUND) r->broken[0] = '\0';
-    else TRY(e);
+    if (e.code) r->broken[0] = '\0';
+    if (e.code != ERR_NOT_FOUND) TRY(e);
     TRY(sys_rename(path_in(dir, "rows.repair", other), rows));
     return sys_sync_dir(dir);
 }
@@ -100,23 +100,25 @@ static struct err replay(const struct meta_options *options, int lock_fd)
     return lmdb_rows_check(path_in(options->dir, "rows/data.mdb", path));
 }
 
-static struct err put_copy(const char *dir, struct repaired *r)
+static struct err put_copy(const struct meta_options *options, int lock_fd, struct repaired *r)
 {
-    const struct err e = unpack(dir, &r->copy);
-    if (e.code == ERR_NOT_FOUND) return err_fail(ERR_NOT_FOUND, "there is no copy of the rows in %s", dir);
+    const struct err e = unpack(options->dir, &r->copy);
+
+    if (e.code == ERR_NOT_FOUND)
+        return err_fail(ERR_NOT_FOUND, "there is no copy of the rows in %s", options->dir);
     TRY(e);
-    return swap(dir, r);
+    TRY(swap(options->dir, r));
+    return replay(options, lock_fd);
 }
 
 static struct err repair_in_lock(const struct meta_options *options, int lock_fd, struct repaired *r)
 {
     char why[512];
 
-    TRY(put_copy(options->dir, r));
-    const struct err e = replay(options, lock_fd);
+    const struct err e = put_copy(options, lock_fd, r);
     if (!e.code) return OK;
     const struct err kept = err_keep(e, why, sizeof(why));
-    if (e.code != ERR_BUSY) swap_back(options->dir, r); /* busy: somebody uses what is there now */
+    swap_back(options->dir, r);
     return err_fail(kept.code, "%s", why);
 }
 

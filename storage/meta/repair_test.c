@@ -3,6 +3,7 @@
  */
 #include "storage/meta/repair.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 #include "storage/base/sysio.h"
@@ -117,6 +118,47 @@ TEST(a_repair_on_a_full_disk_leaves_the_copy)
     test_quiet_end(kept);
 }
 
+static uint64_t rows_file_of(const char *dir)
+{
+    char path[600];
+    struct stat st;
+
+    (void)snprintf(path, sizeof(path), "%s/rows/data.mdb", dir);
+    CHECK_OK(sys_stat(path, &st));
+    return st.st_ino;
+}
+
+/* Whichever call of a repair fails: it is done, or LMDB is where it was. */
+TEST(a_repair_that_fails_leaves_what_was_there)
+{
+    static const unsigned kinds[] = { FAULT_NAME, FAULT_SYNC, FAULT_OPEN, FAULT_WRITE };
+
+    for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++) {
+        struct world w = { .dir = test_dir() };
+        const struct meta_options o = world_options(w.dir);
+        const int kept = test_quiet_begin();
+        bool struck = true;
+
+        w.meta = world_open(w.dir);
+        world_change(&w, 20);
+        CHECK_OK(copy_keep_make(embedded_of(w.meta)));
+        w.meta = meta_close(w.meta);
+        world_break_lmdb(&w, 0);
+        for (uint64_t n = 0; struck; n++) {
+            const uint64_t before = rows_file_of(w.dir);
+            struct repaired r;
+            fault_arm(kinds[k], n, EIO);
+            const struct err e = meta_repair(&o, &r);
+            struck = fault_disarm();
+            CHECK(!e.code || rows_file_of(w.dir) == before);
+        }
+        w.meta = world_open(w.dir);
+        world_check_rows(&w);
+        meta_close(w.meta);
+        test_quiet_end(kept);
+    }
+}
+
 /* Stopped after each call of a repair, the next one ends it. */
 TEST(a_repair_that_is_stopped_is_ended_by_the_next)
 {
@@ -158,16 +200,6 @@ struct starter {
     struct err refusal;
     uint64_t rows_file; /* LMDB's, as he found it */
 };
-
-static uint64_t rows_file_of(const char *dir)
-{
-    char path[600];
-    struct stat st;
-
-    (void)snprintf(path, sizeof(path), "%s/rows/data.mdb", dir);
-    CHECK_OK(sys_stat(path, &st));
-    return st.st_ino;
-}
 
 static void start_main(void *arg)
 {
