@@ -63,17 +63,27 @@ step_e2e_asan() {
 step_e2e_tsan() {
     make -j"$jobs" SAN=tsan && FIRN_BINARY="$PWD/build/tsan/firn" TSAN_OPTIONS=halt_on_error=1:exitcode=66 python_tests "tests/s3 tests/iceberg"
 }
+part() { # COMMAND of step_postgresql, which sums them
+    parts=$((parts + 1))
+    "$@" > "$log/postgresql.$parts" 2>&1 || echo "$* ended with status $?" >> "$log/postgresql.bad"
+    cat "$log/postgresql.$parts"
+    grep -E '^[0-9]+ passed, [0-9]+ failed$' "$log/postgresql.$parts" | tail -n 1 >> "$log/postgresql.sums"
+}
 # All that stands on rows once more, with rows in PostgreSQL: unit tests of the folders above them, then the edges but for the table of privileges, which does not
 # touch the engine in other ways than the rest, and backups, which are of the embedded engine (tests/store has what is said of them). Summed here, since a step's last line counts.
 step_postgresql() {
+    parts=0
+    : > "$log/postgresql.bad"
+    : > "$log/postgresql.sums"
     export FIRN_TEST_STORE=postgresql
-    make -j"$jobs" unit DIR="storage/volume storage/object catalog/commit" | tee "$log/postgresql.1"
-    python_tests "tests/store tests/s3 tests/iceberg --ignore=tests/iceberg/test_truth_table.py --ignore=tests/iceberg/test_backup.py" | tee "$log/postgresql.2"
+    part make -j"$jobs" unit DIR="storage/volume storage/object catalog/commit"
+    part python_tests "tests/store tests/s3 tests/iceberg --ignore=tests/iceberg/test_truth_table.py --ignore=tests/iceberg/test_backup.py"
     export FIRN_TEST_STORE=postgresql-shared # the catalog again, by a server that has no volumes
-    python_tests "tests/iceberg/test_rest.py tests/iceberg/test_commit.py tests/iceberg/test_management.py" | tee "$log/postgresql.3"
+    part python_tests "tests/iceberg/test_rest.py tests/iceberg/test_commit.py tests/iceberg/test_management.py"
     unset FIRN_TEST_STORE
-    tail -qn 1 "$log"/postgresql.[123] |
-        awk '/^[0-9]+ passed, [0-9]+ failed$/ { p += $1; f += $3; n++ } END { if (n < 3) f++; print p + 0 " passed, " f + 0 " failed"; exit f > 0 }'
+    cat "$log/postgresql.bad"
+    awk '{ p += $1; f += $3 } END { print p + 0 " passed, " f + 0 " failed" }' "$log/postgresql.sums"
+    [ ! -s "$log/postgresql.bad" ]
 }
 step_deploy() { python_tests tests/deploy; }
 step_crash() { prepare_python && sh tests/crash/run.sh; }

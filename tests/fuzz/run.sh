@@ -25,6 +25,7 @@ ar rcs "$out/product.a" $(printf '%s\n' $sources | tr / _ | sed "s|^|$out/|; s|\
 # Each target keeps one processor busy.
 export libs
 targets=$(for file in ${*:-tests/fuzz/fuzz_*.c}; do basename "$file" .c; done)
+rm -f "$out"/*.n # of an earlier run
 printf '%s\n' $targets | xargs -P "$(nproc)" -I{} sh tests/fuzz/target.sh {} "$seconds" "$out"
 for target in $targets; do
     if [ -s "$out/$target.n" ]; then
