@@ -1,4 +1,5 @@
 """bench.py - see run.sh. The phases, the ceilings, and the whole."""
+import hashlib
 import os
 import platform
 import shutil
@@ -17,8 +18,9 @@ from bench_starts import starts
 PAGE = os.environ.get("PAGE")
 STORE = os.environ.get("STORE")
 REPEAT = int(os.environ.get("REPEAT", "1"))
-KIB, MIB = 1024, 1024 * 1024
+KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 SMALL, LARGE = 4 * KIB, 64 * MIB
+PARTS = 80
 LARGE_COUNT = 16  # bodies: 1 GiB, as dd writes
 TABLES = 64  # commits go over so many: as good as never two at once on one table
 KEYS = 2000  # that are read and listed
@@ -87,6 +89,23 @@ def large(servers, nginx):
         large_one("GET", s, receive, [s.presign("GET", f"/{BUCKET}/large")] * 2 * LARGE_COUNT)
     if nginx:
         large_one("GET", Server("nginx", nginx, "", ""), receive, ["/large"] * 2 * LARGE_COUNT)
+
+
+def large_parts(servers, _):
+    """One object of 5 GiB, eight of its parts at once; and it is deleted again."""
+    row = f"multipart of {PARTS * LARGE // GIB} GiB, parts of 64 MiB, 8 at once, MiB/s"
+    etag = hashlib.md5(bytes(LARGE)).hexdigest()
+    for s in servers:
+        connection, path = bench_keys.Connection(s), f"/{BUCKET}/parts{os.urandom(4).hex()}"
+        upload_id = bench_keys.upload_begin(connection, path)
+        targets = [s.presign("PUT", path, [("partNumber", str(i)), ("uploadId", upload_id)]) for i in range(1, PARTS + 1)]
+        seconds = seconds_of(send, s.url, targets, 8, LARGE)
+        begin = time.monotonic()
+        bench_keys.upload_end(connection, path, upload_id, [f'"{etag}"'] * PARTS)
+        seconds += time.monotonic() - begin
+        record(row, s.name, PARTS * LARGE / MIB / seconds)
+        progress(row, s, PARTS * LARGE / MIB / seconds)
+        connection.ask("DELETE", s.presign("DELETE", path))
 
 
 def catalog(servers, _):
@@ -198,7 +217,7 @@ def main():
             prepare(s)
         load_before = os.getloadavg()[0]
         for _ in range(REPEAT):
-            for phase in (get_small, put_small, list_keys, *bench_keys.PHASES, large):
+            for phase in (get_small, put_small, list_keys, *bench_keys.PHASES, large, large_parts):
                 phase(stores, nginx.url)
             catalog(servers, nginx.url)
         record("RssAnon after all this, MiB", "firn", anonymous_mib(ours.pids()))

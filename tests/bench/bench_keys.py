@@ -113,13 +113,21 @@ def multipart(servers, _):
 
 
 def upload(connection, path):
-    server = connection.server
-    text, _ = connection.ask("POST", server.presign("POST", path, [("uploads", "")]))
-    upload_id = re.search(rb"<UploadId>([^<]+)</UploadId>", text).group(1).decode()
+    server, upload_id = connection.server, upload_begin(connection, path)
     _, headers = connection.ask("PUT", server.presign("PUT", path, [("partNumber", "1"), ("uploadId", upload_id)]), b"x" * SMALL)
-    body = f"<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>{headers['ETag']}</ETag></Part></CompleteMultipartUpload>"
-    text, _ = connection.ask("POST", server.presign("POST", path, [("uploadId", upload_id)]), body.encode())
-    assert b"<ETag>" in text, (server.name, text[:300])
+    upload_end(connection, path, upload_id, [headers["ETag"]])
+
+
+def upload_begin(connection, path):
+    text, _ = connection.ask("POST", connection.server.presign("POST", path, [("uploads", "")]))
+    return re.search(rb"<UploadId>([^<]+)</UploadId>", text).group(1).decode()
+
+
+def upload_end(connection, path, upload_id, etags):
+    parts = "".join(f"<Part><PartNumber>{i}</PartNumber><ETag>{etag}</ETag></Part>" for i, etag in enumerate(etags, 1))
+    body = f"<CompleteMultipartUpload>{parts}</CompleteMultipartUpload>"
+    text, _ = connection.ask("POST", connection.server.presign("POST", path, [("uploadId", upload_id)]), body.encode())
+    assert b"<ETag>" in text, (connection.server.name, text[:300])
 
 
 class Connection:

@@ -71,6 +71,7 @@ def overwrite(server):
     measure(row + ", requests/s", server, load)
     record(row + ": requests a flush", "firn", load.requests / max(server.flushes() - before, 1))
     record(row + ": RssAnon at most, MiB", "firn", load.anonymous_mib)
+    written = min(len(keys), load.requests)
     used = sum(os.stat(os.path.join(folder, name)).st_blocks * 512 for folder, _, names in os.walk(server.directory) for name in names)
-    record(row + ": disk for each byte that lives", "firn", used / (len(keys) * SMALL + (OBJECTS - len(keys)) * 100))
+    record(row + ": disk for each byte that lives", "firn", used / (written * SMALL + (OBJECTS - written) * 100))
     progress(row + ": RssAnon, MiB", server, load.anonymous_mib)
