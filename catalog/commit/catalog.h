@@ -162,8 +162,8 @@ struct err table_rename(struct store *s, struct str catalog, const struct table_
 struct err table_drop(struct store *s, struct str catalog, const struct table_ident *t, bool is_purge, const struct actor *who);
 
 /* Delete some files of purged tables; *ret_more: there is more. Background work calls it. An error is that of a file which could not be deleted: the purge goes on behind it, and begins
- * again for what was left an hour after its end; or of a purge whose endpoint fails, or whose row is damaged: it waits, and the others go on. *ret_more is set all the same, but for a damaged row, which is told when
- * nothing else is due. */
+ * again for what was left an hour after its end; or of a purge that fails, its endpoint for one: it waits, longer each time, and the others go on; or of one whose row is damaged.
+ * *ret_more is set all the same, but for a damaged row, which is told when nothing else is due. */
 struct err purge_step(struct store *s, bool *ret_more);
 
 /* Which table does a key of a bucket belong to? For access by table: the location row at or above it. ERR_NOT_FOUND. */

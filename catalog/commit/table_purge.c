@@ -7,11 +7,11 @@
  * A file that cannot be deleted is passed over, and counted. A purge that comes to its end with such files keeps its places and begins again an hour later; others have their turn
  * meanwhile. Keys are read from the rows, not by a listing: a damaged row would break that off.
  *
- * At another endpoint (the row has `storage` then, as the catalog had it) the keys are those of a listing, and files go one by one. When the endpoint fails, the purge stays where it is for half a minute. A file that
- * is not deleted there is passed over too, but its bucket rests after a denial, and with it all tables in it: so the purge pauses before it goes on, and twice as long each time that nothing else went in between, up to
- * an hour. Who may delete nothing there is asked once an hour, and others have the bucket in the meantime.
+ * At another endpoint (the row has `storage` then, as the catalog had it) the keys are those of a listing, and files go one by one. A file that is not deleted there is passed over too. When the listing fails, or the
+ * endpoint at all, the purge stays where it is. The bucket rests after that, and with it all tables in it: so the purge pauses before it goes on, and twice as long each time that nothing went in between, up to an
+ * hour. Who may list or delete nothing there is asked once an hour, and others have the bucket in the meantime. While the bucket rests because of others, the pause does not grow: nobody was asked.
  *
- * A purge that fails in any other way of its own, or whose row is damaged, is told and passed over: the ones behind it have their turn.
+ * A purge that fails in any other way of its own pauses like that; whose row is damaged is told and passed over: the ones behind have their turn.
  */
 #include "catalog/commit/catalog.h"
 
@@ -33,6 +33,7 @@ struct purge {
     json_t *json;
     struct arena *arena;
     bool has_moved;     /* its row says how far it got, or when it goes on */
+    bool was_resting;   /* its bucket, when the step began: it was not asked */
     struct err damaged; /* of a row that was passed over; OK: none was */
     char why[256];      /* its text */
 };
@@ -171,6 +172,22 @@ static struct err set_number(struct purge *p, const char *field, int64_t value)
     return json_object_set_new(p->json, field, json_integer(value)) == 0 ? OK : no_memory();
 }
 
+/* 0: none since the last that went. What is no number there is none either, or it could not be put off. */
+static int64_t last_pause(const struct purge *p)
+{
+    const int64_t pause_ms = json_integer_value(json_object_get(p->json, "pause-ms"));
+
+    return pause_ms < 0 || pause_ms > RETRY_MS ? RETRY_MS : pause_ms;
+}
+
+static struct err set_pause(struct purge *p, int64_t pause_ms)
+{
+    if (pause_ms < ENDPOINT_RETRY_MS) pause_ms = ENDPOINT_RETRY_MS;
+    if (pause_ms > RETRY_MS) pause_ms = RETRY_MS;
+    TRY(set_number(p, "pause-ms", pause_ms));
+    return set_number(p, "not-before-ms", clock_now_ms() + pause_ms);
+}
+
 /* Where the next step goes on. */
 static struct err put_progress(struct store *s, struct purge *p, int64_t place, struct str after,
                                int64_t failed)
@@ -190,7 +207,7 @@ static struct err end_of_places(struct store *s, struct purge *p, int64_t failed
 
 static struct err put_off(struct store *s, struct purge *p)
 {
-    TRY(set_number(p, "not-before-ms", clock_now_ms() + ENDPOINT_RETRY_MS));
+    TRY(set_pause(p, p->was_resting ? last_pause(p) : 2 * last_pause(p)));
     return meta_run_freeing(s->meta, progress_fn, p);
 }
 
@@ -235,14 +252,8 @@ struct elsewhere {
 static struct err pass_over(struct store *s, struct purge *p, const struct elsewhere *at, struct str key,
                             bool has_deleted)
 {
-    int64_t pause_ms = 0;
-
-    TRY(json_want_i64(p->json, "pause-ms", &pause_ms));
-    pause_ms = has_deleted || pause_ms < ENDPOINT_RETRY_MS ? ENDPOINT_RETRY_MS : 2 * pause_ms;
-    if (pause_ms > RETRY_MS) pause_ms = RETRY_MS;
     METRIC_ADD(maintenance_files_failed, 1);
-    TRY(set_number(p, "pause-ms", pause_ms));
-    TRY(set_number(p, "not-before-ms", clock_now_ms() + pause_ms));
+    TRY(set_pause(p, has_deleted ? 0 : 2 * last_pause(p)));
     return put_progress(s, p, at->place, key, at->failed + 1);
 }
 
@@ -253,6 +264,7 @@ static struct err delete_page_elsewhere(struct store *s, struct purge *p, const 
     char why[256];
     size_t done = 0;
 
+    p->was_resting = warehouse_rests(w, place);
     TRY(list_place(w, place, at->after, p->arena, &page));
     const struct err e = delete_listed(w, place, &page, p->arena, &done);
     if (warehouse_is_to_blame(e)) {
@@ -261,7 +273,7 @@ static struct err delete_page_elsewhere(struct store *s, struct purge *p, const 
         return err_fail(kept.code, "%s", kept.why);
     }
     TRY(e);
-    if (done) TRY(set_number(p, "pause-ms", 0));
+    TRY(set_number(p, "pause-ms", 0));
     if (!page.is_truncated) return put_progress(s, p, at->place + 1, STR(""), at->failed);
     return put_progress(s, p, at->place, page.files[page.count - 1].key, at->failed);
 }
@@ -295,6 +307,7 @@ static struct err step(struct store *s, struct purge *p)
     const struct str place = json_str(json_array_get(places, (size_t)at));
     TRY(read_page(s, place, after, p->arena, page));
     TRY(delete_page(s, place, page, p->arena, &failed, &why));
+    TRY(set_number(p, "pause-ms", 0));
     if (!page->is_truncated) TRY(put_progress(s, p, at + 1, STR(""), failed_before + failed));
     else if (failed) TRY(put_progress(s, p, at, page->items[page->count - 1].key, failed_before + failed));
     return why;
