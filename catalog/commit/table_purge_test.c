@@ -262,3 +262,44 @@ TEST(a_purge_behind_others_that_cannot_be_done_is_done)
     CHECK_U64(fake_s3_count(&w.fake), 0);
     far_close(&w);
 }
+
+static struct err put_purge(struct txn *txn, uint8_t number, const char *endpoint, int64_t not_before_ms)
+{
+    char key[16] = { 0 };
+    CLEANUP(json_freep)
+    json_t *json = json_pack("{s:s, s:[s], s:{s:s}, s:I}", "owner", "nobody", "places", "@lake/x/", "storage",
+                             "endpoint", endpoint, "not-before-ms", (json_int_t)not_before_ms);
+
+    key[15] = (char)number;
+    return entity_put(txn, SPACE_PURGES, str_of(key, sizeof(key)), json);
+}
+
+/* The endpoint of the first two is no address. The last waits the longest. */
+static struct err waiting_purges_fn(struct txn *txn, void *arg)
+{
+    const struct far *w = arg;
+
+    TRY(put_purge(txn, 0, "nonsense", 3000));
+    TRY(put_purge(txn, 1, "nonsense", 2000));
+    return put_purge(txn, 2, w->fake.url, 1000);
+}
+
+/* There may be so many purges of a dead endpoint that the first is due again before the last had its turn. */
+TEST(of_purges_that_are_due_the_one_that_waits_the_longest_is_next)
+{
+    struct far w;
+    struct table_info t;
+    bool more = false;
+    const struct table_ident ident_t = far_ident("t");
+
+    far_open(&w);
+    CHECK_OK(far_create(&w, "t", false, &t));
+    CHECK_OK(meta_run(w.store.meta, waiting_purges_fn, &w));
+    fake_s3_put(&w.fake, "/lake/x/file", STR("bytes"));
+    CHECK_OK(purge_step(&w.store, &more));
+    CHECK_U64(fake_s3_count(&w.fake), 1); /* the table's metadata */
+    CHECK_OK(table_drop(&w.store, STR("far"), &ident_t, true, &far_actor));
+    CHECK_OK(purge_step(&w.store, &more)); /* one that was never put off comes before all others */
+    CHECK_U64(fake_s3_count(&w.fake), 0);
+    far_close(&w);
+}
