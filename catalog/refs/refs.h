@@ -36,7 +36,7 @@ struct err refs_work_in(struct store *s, struct str uuid, const atomic_bool *sto
 /* Does the endpoint where this table's files are rest, after a failure (remote.h)? Never for one of ours, or one that is gone. */
 struct err refs_rest(struct store *s, struct str uuid, bool *ret);
 
-/* Leave a note for each table that nothing is known of, up to a bounded number behind the cursor: for a store that is older than the references. */
+/* Leave a note for each table that nothing is known of, up to a bounded number behind the cursor: for a store that is older than the references. A damaged table is passed over. After an error the cursor is where it was. */
 struct err refs_adopt(struct store *s, struct refs_cursor *cursor, bool *ret_more);
 
 #endif

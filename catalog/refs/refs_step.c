@@ -9,6 +9,7 @@
 
 #include "catalog/commit/commit_note.h"
 #include "storage/base/limits.h"
+#include "storage/base/log.h"
 #include "storage/base/thread.h"
 
 static struct str cursor_str(const struct refs_cursor *cursor)
@@ -66,6 +67,7 @@ struct adoption {
     struct refs_cursor *cursor;
     struct str uuids[LIMIT_ADOPTED];
     size_t count;
+    uint64_t damaged; /* of them */
 };
 
 /* Neither known nor with a note. A row alone is not knowledge: who asks for a table's files before it is adopted takes a turn, and leaves one that says nothing more. A damaged row is passed over, so that others
@@ -117,13 +119,26 @@ static struct err adopt_fn(struct txn *txn, void *arg)
 {
     struct adoption *a = arg;
 
+    a->damaged = 0;
     for (size_t i = 0; i < a->count; i++) {
         struct table_row row;
         const struct err e = ref_row_of(txn_rows(txn), a->uuids[i], a->arena, &row);
-        if (e.code == ERR_NOT_FOUND) continue; /* a view, or dropped since */
+        const bool is_damaged = e.code == ERR_CORRUPT || e.code == ERR_INVALID;
+        a->damaged += is_damaged;
+        if (is_damaged || e.code == ERR_NOT_FOUND) continue; /* a view, or dropped since */
         TRY(e);
         TRY(commit_note_put(txn, &row, &(struct commit_dropped){ .is_more = false }));
     }
+    return OK;
+}
+
+static struct err adopt_some(struct adoption *a, bool *ret_more)
+{
+    TRY(unknown_tables(a, ret_more));
+    if (a->count) TRY(meta_run(a->store->meta, adopt_fn, a));
+    if (a->damaged)
+        LOG_WARN("tables whose rows are damaged were passed over: none of their files is deleted",
+                 U64("tables", a->damaged));
     return OK;
 }
 
@@ -131,8 +146,10 @@ struct err refs_adopt(struct store *s, struct refs_cursor *cursor, bool *ret_mor
 {
     CLEANUP(arena_freep) struct arena *arena = arena_new(LIMIT_REQUEST_ARENA);
     struct adoption a = { .store = s, .arena = arena, .cursor = cursor };
+    const struct refs_cursor before = *cursor;
 
     if (!arena) return no_memory();
-    TRY(unknown_tables(&a, ret_more));
-    return a.count ? meta_run(s->meta, adopt_fn, &a) : OK;
+    const struct err e = adopt_some(&a, ret_more);
+    if (e.code != ERR_OK) *cursor = before;
+    return e;
 }
