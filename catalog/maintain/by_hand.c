@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "catalog/commit/warehouse_file.h"
 #include "catalog/maintain/expire.h"
 #include "catalog/maintain/maintain_state.h"
 #include "storage/base/clock.h"
@@ -195,18 +196,35 @@ static json_t *orphan_row(const struct walked *t, const struct orphan_scan *scan
     return row;
 }
 
+/* Up to the end, behind files that another endpoint did not delete; or until that is not worth it: it fails, it rests, or there are too many of them. *ret_why: the first failure, empty: none. */
+static struct err scan_orphans(struct store *s, const struct walked *t, struct orphan_scan *scan,
+                               const struct orphan_rule *rule, char ret_why[256])
+{
+    bool goes_on = true, rests = false;
+
+    ret_why[0] = '\0';
+    for (int failures = 0; goes_on && !scan->is_end;) {
+        const struct err e = orphan_scan_step(s, scan, rule);
+        if (e.code == ERR_OK) continue;
+        if (!t->is_external || !warehouse_is_to_blame(e)) return e;
+        if (failures++ == 0) (void)err_keep(e, ret_why, 256);
+        if (scan->has_passed) TRY(refs_rest(s, t->uuid, &rests));
+        goes_on = scan->has_passed && !rests && failures < LIMIT_ORPHAN_FAILURES;
+    }
+    return OK;
+}
+
+/* What fails at another endpoint is that table's alone; what was removed there is told with it. */
 static struct err orphans_of(struct store *s, const struct walked *t, const struct orphan_rule *rule,
                              json_t **ret)
 {
     struct orphan_scan scan;
-    struct err e = OK;
+    char why[256];
 
     orphan_scan_init(&scan, t->uuid, true);
-    while (e.code == ERR_OK && !scan.is_end) e = orphan_scan_step(s, &scan, rule);
-    const bool is_told = t->is_external && (e.code == ERR_UNAVAILABLE || e.code == ERR_CORRUPT);
-    if (e.code == ERR_OK || is_told) *ret = orphan_row(t, &scan);
-    if (is_told) set(*ret, "error", json_string(e.why));
-    if (is_told) e = OK; /* its endpoint's alone; what was removed before is told with it */
+    const struct err e = scan_orphans(s, t, &scan, rule, why);
+    if (e.code == ERR_OK) *ret = orphan_row(t, &scan);
+    if (e.code == ERR_OK && why[0]) set(*ret, "error", json_string(why));
     orphan_scan_done(&scan);
     return e;
 }

@@ -9,6 +9,7 @@
 #include "catalog/refs/refs.h"
 #include "storage/base/buf.h"
 #include "storage/base/clock.h"
+#include "storage/base/limits.h"
 #include "storage/base/thread.h"
 #include "tests/unit/test.h"
 
@@ -410,5 +411,107 @@ TEST(a_denied_orphan_holds_up_no_other_orphan_and_no_other_table)
     check_there(&l, "o2", false);
     check_there(&l, "l1 l2 m1 m2 a b c", true);
     maintain_free(m);
+    lake_close(&l);
+}
+
+/* ---- by hand ---- */
+
+static struct maintain *by_hand(struct lake *l)
+{
+    const struct maintain_options o = { .store = &l->store, .interval_s = 1000, .rate = 1000 };
+    struct maintain *m = NULL;
+
+    CHECK_OK(maintain_new(&o, &m));
+    return m;
+}
+
+/* The row of the only table. */
+static json_t *orphans_by_hand(struct lake *l)
+{
+    const struct maintain_scope scope = { .catalog = STR("lake") };
+    struct maintain *m = by_hand(l);
+    json_t *answer = NULL;
+
+    CHECK_OK(maintain_orphans(m, &scope, -1, true, l->arena, &answer));
+    CHECK(json_defer(l->arena, answer));
+    maintain_free(m);
+    return json_array_get(json_object_get(answer, "tables"), 0);
+}
+
+static uint64_t number(const json_t *row, const char *name)
+{
+    return (uint64_t)json_integer_value(json_object_get(row, name));
+}
+
+/* What fails is that file, not the request. */
+TEST(by_hand_an_orphan_that_stays_holds_up_no_other_and_is_told)
+{
+    static const struct {
+        int status;
+        const char *code;
+    } answers[] = { { 409, "OperationAborted" }, { 400, "InvalidRequest" }, { 412, "PreconditionFailed" } };
+
+    for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
+        struct lake l;
+        clock_set_offset_ms(0);
+        lake_open_far(&l);
+        two_snapshots(&l);
+        lake_put(&l, "o1", STR("1"));
+        lake_put(&l, "o2", STR("22"));
+        lake_put(&l, "o3", STR("333"));
+        lake_put(&l, "o4", STR("4444"));
+        clock_set_offset_ms(ORPHAN_AGE_MIN_MS + 10000);
+        refuse(&l, "/lake/t/o2", answers[i].status, answers[i].code);
+        const json_t *row = orphans_by_hand(&l);
+        check_there(&l, "o1 o3 o4", false);
+        check_there(&l, "o2 l1 l2 m1 m2 a b c", true);
+        CHECK_U64(number(row, "files"), 4); /* each is counted once */
+        CHECK_U64(number(row, "bytes"), 10);
+        CHECK_U64(number(row, "removable-files"), 4);
+        CHECK_U64(number(row, "removed-files"), 3);
+        CHECK_U64(number(row, "removed-bytes"), 8);
+        CHECK_U64(json_array_size(json_object_get(row, "paths")), 4);
+        CHECK(str_contains(json_str(json_object_get(row, "error")), STR("o2")));
+        lake_close(&l);
+    }
+}
+
+/* After a denial the bucket rests, and what is behind that file waits. */
+TEST(by_hand_a_denied_orphan_ends_the_scan_and_is_told)
+{
+    struct lake l;
+
+    lake_open_far(&l);
+    two_snapshots(&l);
+    lake_put(&l, "o1", STR("1"));
+    lake_put(&l, "o2", STR("22"));
+    lake_put(&l, "o3", STR("333"));
+    clock_set_offset_ms(ORPHAN_AGE_MIN_MS + 10000);
+    refuse(&l, "/lake/t/o2", 403, "AccessDenied");
+    const json_t *row = orphans_by_hand(&l);
+    check_there(&l, "o1", false);
+    check_there(&l, "o2 o3", true);
+    CHECK_U64(refused(&l), 1);
+    CHECK_U64(number(row, "removed-files"), 1);
+    CHECK(str_contains(json_str(json_object_get(row, "error")), STR("o2")));
+    lake_close(&l);
+}
+
+/* A request is not kept for as long as an endpoint finds reasons. */
+TEST(by_hand_a_scan_ends_when_many_orphans_stay)
+{
+    struct lake l;
+    char path[32];
+
+    lake_open_far(&l);
+    two_snapshots(&l);
+    for (int i = 0; i < LIMIT_ORPHAN_FAILURES + 10; i++) {
+        (void)snprintf(path, sizeof(path), "o%d", i);
+        lake_put(&l, path, STR("1"));
+    }
+    clock_set_offset_ms(ORPHAN_AGE_MIN_MS + 10000);
+    refuse(&l, "/lake/t/o*", 409, "OperationAborted");
+    CHECK(json_object_get(orphans_by_hand(&l), "error") != NULL);
+    CHECK_U64(refused(&l), LIMIT_ORPHAN_FAILURES);
     lake_close(&l);
 }

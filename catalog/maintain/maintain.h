@@ -57,7 +57,7 @@ struct maintain_expire_request {
 /* Answers are JSON objects, the caller's (docs/OPERATE.md, "Maintenance"). Of several tables, what fails with one is told with it. ERR_NO_SUCH_WAREHOUSE, ERR_NO_SUCH_TABLE; of one table,
  * what expire_table gives. */
 struct err maintain_expire(struct maintain *m, const struct maintain_scope *scope, const struct maintain_expire_request *request, struct arena *arena, json_t **ret);
-/* older_than_ms -1: seven days, which is also the least. */
+/* older_than_ms -1: seven days, which is also the least. What another endpoint does not list or delete is told with the table, and no failure; files behind one that stays are removed, until the endpoint rests or LIMIT_ORPHAN_FAILURES have stayed. */
 struct err maintain_orphans(struct maintain *m, const struct maintain_scope *scope, int64_t older_than_ms, bool removes, struct arena *arena, json_t **ret);
 /* The files of one table, a page. */
 enum maintain_files { FILES_LIVE, FILES_QUEUED, FILES_ORPHANS };

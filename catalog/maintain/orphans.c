@@ -29,12 +29,14 @@ void orphan_scan_init(struct orphan_scan *scan, struct str uuid, bool wants_path
     *scan = (struct orphan_scan){ .place = 0 };
     memcpy(scan->uuid, uuid.data, uuid.len < REF_UUID ? uuid.len : REF_UUID);
     buf_init(&scan->after, LIMIT_KEY);
+    buf_init(&scan->counted, LIMIT_KEY);
     if (wants_paths) scan->paths = json_array();
 }
 
 void orphan_scan_done(struct orphan_scan *scan)
 {
     buf_done(&scan->after);
+    buf_done(&scan->counted);
     json_decref(scan->paths);
     scan->paths = NULL;
 }
@@ -204,6 +206,8 @@ struct page {
 static void report(struct page *p, const struct list_entry *entry, bool is_removable)
 {
     struct orphan_scan *scan = p->scan;
+
+    if (str_cmp(entry->name, buf_view(&scan->counted)) <= 0) return;
     const struct str url = arena_printf(p->arena, "s3://%.*s/%.*s", STR_ARG(place_plain(p->bucket)),
                                         STR_ARG(entry->name));
 
@@ -232,16 +236,30 @@ static struct err visit(struct page *p, struct rows *view, const struct list_ent
     return OK;
 }
 
+/* The next step lists again what is behind the file that was passed, of which some was counted before it was to be removed. */
+static void keep_counted(struct orphan_scan *scan, struct str key)
+{
+    if (str_cmp(key, buf_view(&scan->counted)) <= 0) return;
+    buf_clear(&scan->counted);
+    buf_str(&scan->counted, key);
+}
+
 static struct err visit_all(struct page *p, const struct list_page *list)
 {
     CLEANUP(view_closep) struct rows *view = NULL;
+    struct str last = STR_NONE;
+    struct err e = OK;
 
     TRY(view_open(p->store->meta, &view));
-    for (size_t i = 0; i < list->count; i++) {
-        TRY(visit(p, view, &list->entries[i]));
-        if (p->slice->count == LIMIT_DELETE_SLICE) TRY(run_slice(p->store, p->scan, p->slice));
+    for (size_t i = 0; i < list->count && e.code == ERR_OK; i++) {
+        last = list->entries[i].name;
+        e = visit(p, view, &list->entries[i]);
+        if (e.code == ERR_OK && p->slice->count == LIMIT_DELETE_SLICE)
+            e = run_slice(p->store, p->scan, p->slice);
     }
-    return run_slice(p->store, p->scan, p->slice);
+    if (e.code == ERR_OK) e = run_slice(p->store, p->scan, p->slice);
+    if (p->scan->has_passed) keep_counted(p->scan, last);
+    return e;
 }
 
 static struct err list_here(struct page *p, struct str place, struct list_page *ret)
@@ -286,6 +304,7 @@ static struct err next_page(struct page *p, struct str place)
     else TRY(e);
     TRY(visit_all(p, &list));
     buf_clear(&p->scan->after);
+    buf_clear(&p->scan->counted);
     if (list.is_truncated) buf_str(&p->scan->after, list.next);
     else p->scan->place++;
     return buf_err(&p->scan->after);

@@ -28,6 +28,7 @@ struct orphan_scan {
     char uuid[REF_UUID + 1];
     size_t place;       /* of the table's places */
     struct buf after;   /* key that the last page ended with */
+    struct buf counted; /* when has_passed: key up to which files were counted; it may be behind `after` */
     bool is_end;
     bool has_passed;    /* of the last step: it failed at a file of another endpoint, and `after` is that file: another step goes on behind it */
     const char *forbidden; /* why nothing is removed; NULL: it may be */

@@ -88,6 +88,7 @@
 #define LIMIT_REMOTE_IDLE 16         /* handles whose connections are kept: as many as workers may use at once */
 #define LIMIT_REMOTE_WAITERS 8       /* calls at once while an endpoint fails: of 16 workers, half stay with who does not need it */
 #define LIMIT_ORPHAN_STOPS 32        /* tables whose scan for orphans ended at a file that another endpoint did not delete: a kilobyte each */
+#define LIMIT_ORPHAN_FAILURES 100    /* files at another endpoint that are not deleted, before a scan by hand gives up: each costs a listing, and somebody waits */
 #define LIMIT_REMOTE_ENDPOINTS 64    /* that are called at once: more than there are workers and background threads */
 #define LIMIT_REMOTE_WARY_MS 10000   /* so long after a failure that holds */
 #define LIMIT_REMOTE_BACKGROUND_MS 10000 /* of one call of the background, whose one thread looks after all tables */
