@@ -166,13 +166,13 @@ static struct err hold_dropped(struct ref_work *w, const struct commit_note *not
     return hold_all(w, &set);
 }
 
-/* The metadata before a commit that let go of more than its note could hold. */
+/* The metadata before a commit that let go of more than its note could hold. One that is away is asked for again; the notes, which say that it is needed, stay until then. */
 static struct err hold_before(struct ref_work *w, const struct commit_note *before, struct arena *arena)
 {
     struct ref_set names = { .count = 0 };
     const struct err e = read_metadata(w, before->metadata_location, arena, false, &names);
 
-    if (e.code == ERR_NO_MEMORY || e.code == ERR_BUSY) return e;
+    if (e.code == ERR_NO_MEMORY || e.code == ERR_BUSY || e.code == ERR_UNAVAILABLE) return e;
     if (e.code != ERR_OK)
         LOG_WARN("a table's earlier metadata cannot be read; files that only it named will be orphans",
                  STRV("file", before->metadata_location), ERRF(e));
