@@ -137,6 +137,12 @@ static bool was_sent(CURLcode code)
         && code != CURLE_SSL_CONNECT_ERROR && code != CURLE_PEER_FAILED_VERIFICATION;
 }
 
+/* A large page that is no file: its status is an answer, and what it says besides is a proxy's. */
+static bool is_left_out(const struct transfer *t, long status)
+{
+    return t->body.is_too_large && (status < 200 || status > 299);
+}
+
 static struct err failure_of(const struct transfer *t, CURLcode code)
 {
     if (t->body.is_too_large)
@@ -178,13 +184,13 @@ static struct err perform(struct transfer *t, struct arena *arena, struct exchan
         curl_easy_setopt(t->curl, CURLOPT_URL, url);
         const CURLcode code = curl_easy_perform(t->curl);
         *ret_was_sent = was_sent(code);
-        if (code != CURLE_OK) e = failure_of(t, code);
         curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &status);
+        if (code != CURLE_OK && !is_left_out(t, status)) e = failure_of(t, code);
     }
     curl_slist_free_all(headers);
     TRY(e);
     ret->status = (int)status;
-    ret->body = arena_str(arena, buf_view(&t->body));
+    ret->body = arena_str(arena, is_left_out(t, status) ? STR("") : buf_view(&t->body));
     if (!ret->body.data) return no_memory();
     return take_fields(t, arena, ret);
 }

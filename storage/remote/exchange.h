@@ -34,7 +34,7 @@ struct exchange_reply {
     struct str date, last_modified, content_length, content_range; /* header fields; empty: none, or it stood there twice */
 };
 
-/* ERR_UNAVAILABLE: no whole answer came; *ret_was_sent says whether the request may have been received all the same. ERR_TOO_LARGE: the body passed bytes_max. The texts name neither headers nor body. */
+/* ERR_UNAVAILABLE: no whole answer came; *ret_was_sent says whether the request may have been received all the same. ERR_TOO_LARGE: the body passed bytes_max; one that does with a status other than 2xx is left out instead. The texts name neither headers nor body. */
 struct err exchange_run(struct exchanges *x, const struct exchange *e, struct arena *arena, struct exchange_reply *ret, bool *ret_was_sent);
 
 #endif

@@ -276,6 +276,15 @@ static uint64_t rest_after_ms(uint64_t took_ms, bool is_denial)
     return rest > least ? rest : least;
 }
 
+/* After a call that began then: a rest, or none. */
+static void set_rest(const struct call *c, bool has_failed, bool is_denial, uint64_t began_ms)
+{
+    const uint64_t now_ms = clock_mono_ms();
+
+    rests_set(&c->remote->rests, c->place,
+              has_failed ? now_ms + rest_after_ms(now_ms - began_ms, is_denial) : 0);
+}
+
 /* The last answer that came, or why none did. */
 static struct err run(struct call *c, struct exchange_reply *ret)
 {
@@ -286,8 +295,8 @@ static struct err run(struct call *c, struct exchange_reply *ret)
         struct sign_request none = { .headers = NULL };
         return remote_sign(c->remote, c->place, &none, c->arena, &(struct str){ NULL, 0 });
     }
-    if (!waiters_enter(w, c->place->endpoint, clock_mono_ms(), &row))
-        return remote_call_failed(c, ERR_UNAVAILABLE, "it fails, and enough wait for it");
+    c->was_turned_away = !waiters_enter(w, c->place->endpoint, clock_mono_ms(), &row);
+    if (c->was_turned_away) return remote_call_failed(c, ERR_UNAVAILABLE, "it fails, and enough wait for it");
     const struct err e = run_attempts(c, ret);
     const bool has_failed = is_worth_another(e, ret->status);
     waiters_leave(w, row, has_failed, clock_mono_ms());
@@ -325,20 +334,16 @@ static struct err refusal(const struct call *c, const struct exchange_reply *rep
     return remote_call_failed(c, ERR_UNAVAILABLE, text);
 }
 
-static bool is_head(const struct call *c)
-{
-    return strcmp(c->method, "HEAD") == 0;
-}
-
-/* It calls for a rest: no good answer, a denial, or a 404 of who knows what. That of HEAD is asked about again. */
+/* It calls for a rest: no good answer, a denial, or a 404 of who knows what. */
 static bool is_bad(const struct call *c, struct err e, const struct exchange_reply *reply)
 {
     if (is_worth_another(e, reply->status) || is_denied(reply->status)) return true;
-    return reply->status == 404 && !is_head(c) && gone(c, remote_error_code(reply->body)) == ERR_UNAVAILABLE;
+    return reply->status == 404 && gone(c, remote_error_code(reply->body)) == ERR_UNAVAILABLE;
 }
 
-/* An answer to HEAD has no document, so its 404 could be anybody's. GET of the same, as little of it as can be, is answered with one. */
-static struct err ask_what_is_gone(const struct call *head)
+/* An answer to HEAD has no document, so its 404 could be anybody's. GET of the same, as little of it as can be, is answered with one. What that says is also what is said
+ * of a rest: the 404 alone ends none. */
+static struct err ask_what_is_gone(const struct call *head, uint64_t began_ms)
 {
     struct call get = { .remote = head->remote,
                         .place = head->place,
@@ -351,10 +356,11 @@ static struct err ask_what_is_gone(const struct call *head)
     if (head->key.len) get.range = STR("bytes=0-0");
     else get.query = STR("list-type=2&max-keys=1");
     const struct err e = remote_call(&get, &reply);
-    const bool is_there = e.code == ERR_OK || e.code == ERR_TOO_LARGE || e.code == ERR_CORRUPT;
-    return is_there
-        ? remote_call_failed(head, ERR_UNAVAILABLE, "it answered 404, and to GET that it is there")
-        : e;
+    if (e.code == ERR_OK || e.code == ERR_CORRUPT)
+        return remote_call_failed(head, ERR_UNAVAILABLE, "it answered 404, and to GET that it is there");
+    if (e.code != ERR_TOO_LARGE) return e;
+    set_rest(head, true, false, began_ms);
+    return remote_call_failed(head, ERR_UNAVAILABLE, "it answered 404, and GET with more than was asked for");
 }
 
 struct err remote_call(struct call *c, struct exchange_reply *ret)
@@ -368,11 +374,10 @@ struct err remote_call(struct call *c, struct exchange_reply *ret)
                                   "it failed a moment ago; maintenance waits before it asks again");
     }
     const struct err e = run(c, ret);
-    const uint64_t now_ms = clock_mono_ms();
-    const uint64_t rest_ms = is_bad(c, e, ret) ? rest_after_ms(now_ms - began_ms, is_denied(ret->status)) : 0;
-    rests_set(&c->remote->rests, c->place, rest_ms ? now_ms + rest_ms : 0);
+    if (c->was_turned_away) return e; /* nothing is known of the place since */
+    if (ret->status == 404 && strcmp(c->method, "HEAD") == 0) return ask_what_is_gone(c, began_ms);
+    set_rest(c, is_bad(c, e, ret), is_denied(ret->status), began_ms);
     TRY(e);
-    if (ret->status == 404 && is_head(c)) return ask_what_is_gone(c);
     return ret->status >= 200 && ret->status <= 299 ? OK : refusal(c, ret);
 }
 

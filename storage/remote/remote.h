@@ -44,7 +44,7 @@ struct remote_place {
 bool remote_has_keys(const struct remote *r, struct str profile);
 struct str remote_region(const struct remote *r, const struct remote_place *p);
 bool remote_is_path_style(const struct remote_place *p);
-/* After a call failed or was denied the background leaves that bucket with these credentials alone: LIMIT_REMOTE_REST_FACTOR times as long as the failure took. Any call that succeeds ends that. */
+/* After a call failed or was denied the background leaves that bucket with these credentials alone: LIMIT_REMOTE_REST_FACTOR times as long as the failure took. Any call that succeeds ends that; one that was turned away, or a 404 to HEAD before GET was answered, changes nothing. */
 bool remote_rests(struct remote *r, const struct remote_place *p);
 
 /* Is the bucket there, and may we use it? ERR_NO_SUCH_BUCKET; else as remote_get. */

@@ -22,6 +22,7 @@ struct call {
     struct arena *arena;
     uint64_t deadline_ms; /* set by the call */
     bool was_sent;        /* out: an attempt may have been received */
+    bool was_turned_away; /* out: there was no attempt, too many wait for the endpoint */
 };
 
 /* With all its attempts. OK: the answer's status is a 2xx. Else as remote.h says. */

@@ -1,6 +1,7 @@
 #include "storage/remote/remote.h"
 
 #include <sched.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "storage/base/clock.h"
@@ -176,6 +177,53 @@ TEST(a_404_to_head_is_believed_when_get_says_what_is_gone)
     fixture_end(&f);
 }
 
+/* A page of any size is a proxy's, and what is beyond the bytes that are read of it is left out: it is no large file. */
+TEST(a_large_page_is_a_failure_of_the_endpoint_like_a_small_one)
+{
+    static const int statuses[] = { 503, 404, 403 };
+    const size_t large = 200 * KIB;
+    struct remote_file file;
+    struct fixture f;
+    struct str got;
+    char *page = malloc(large + 1);
+
+    CHECK(page);
+    memset(page, ' ', large);
+    page[large] = '\0';
+    for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++) {
+        fixture_begin(&f, 10000);
+        fake_s3_put(&f.fake, "/lake/k", STR("there"));
+        f.fake.fail_page = page;
+        fail(&f, 1000, statuses[i], NULL);
+        const struct err e = get(&f, "k", &got);
+        CHECK_ERR(e, ERR_UNAVAILABLE);
+        CHECK(str_contains(str_from_z(e.why), arena_printf(f.arena, "it answered %d", statuses[i])));
+        CHECK(remote_rests(f.remote, &f.place));
+        CHECK_ERR(remote_stat(f.remote, &f.place, STR("k"), f.arena, &file), ERR_UNAVAILABLE);
+        CHECK(remote_rests(f.remote, &f.place));
+        fixture_end(&f);
+    }
+    free(page);
+}
+
+/* HEAD says 404, and GET of one byte is answered with much: who says so is no S3. */
+TEST(a_404_to_head_and_a_large_answer_to_get_is_a_failure)
+{
+    struct fixture f;
+    struct remote_file file;
+    char *large = calloc(1, 200 * KIB);
+
+    CHECK(large);
+    fixture_begin(&f, 10000);
+    fake_s3_put(&f.fake, "/lake/k", str_of(large, 200 * KIB));
+    f.fake.ignores_range = true;
+    fail(&f, 1, 404, NULL); /* the HEAD alone */
+    CHECK_ERR(remote_stat(f.remote, &f.place, STR("k"), f.arena, &file), ERR_UNAVAILABLE);
+    CHECK(remote_rests(f.remote, &f.place));
+    fixture_end(&f);
+    free(large);
+}
+
 /* Some endpoints answer so of a key that is gone already. */
 TEST(deleting_what_is_gone_succeeds_when_s3_says_that_it_is)
 {
@@ -307,24 +355,46 @@ static void check_names_of_another(struct fixture *f, const struct fake_s3 *well
     }
 }
 
+/* As many as may wait for an endpoint that fails, in calls that are never answered. */
+struct crowd {
+    struct waiter waiters[LIMIT_REMOTE_WAITERS];
+    pthread_t threads[LIMIT_REMOTE_WAITERS];
+};
+
+static void crowd_begin(struct crowd *c, struct fixture *f)
+{
+    const int requests = f->fake.requests;
+
+    f->fake.is_silent = true;
+    for (int i = 0; i < LIMIT_REMOTE_WAITERS; i++) {
+        c->waiters[i] = (struct waiter){ f, arena_new(1 << 20) };
+        CHECK_OK(thread_start("waiter", wait_in_vain, &c->waiters[i], &c->threads[i]));
+    }
+    wait_for_requests(&f->fake, requests + LIMIT_REMOTE_WAITERS);
+}
+
+static void crowd_end(struct crowd *c, struct fixture *f)
+{
+    fake_s3_stop(&f->fake); /* lets them go */
+    for (int i = 0; i < LIMIT_REMOTE_WAITERS; i++) {
+        thread_join(c->threads[i]);
+        arena_free(c->waiters[i].arena);
+    }
+    fake_s3_start(&f->fake);
+}
+
 TEST(a_failing_endpoint_does_not_keep_everybody)
 {
     struct fixture f;
     struct fake_s3 well;
-    struct waiter waiters[LIMIT_REMOTE_WAITERS];
-    pthread_t threads[LIMIT_REMOTE_WAITERS];
+    struct crowd crowd;
     struct str got;
 
     fixture_begin(&f, 30000);
     fake_s3_start(&well);
     fail(&f, 4, 500, "InternalError");
     CHECK_ERR(get(&f, "k", &got), ERR_UNAVAILABLE);
-    f.fake.is_silent = true;
-    for (int i = 0; i < LIMIT_REMOTE_WAITERS; i++) {
-        waiters[i] = (struct waiter){ &f, arena_new(1 << 20) };
-        CHECK_OK(thread_start("waiter", wait_in_vain, &waiters[i], &threads[i]));
-    }
-    wait_for_requests(&f.fake, 4 + LIMIT_REMOTE_WAITERS);
+    crowd_begin(&crowd, &f);
     const struct err e = get(&f, "k", &got);
     CHECK_ERR(e, ERR_UNAVAILABLE);
     CHECK(str_contains(str_from_z(e.why), STR("enough wait for it")));
@@ -332,13 +402,63 @@ TEST(a_failing_endpoint_does_not_keep_everybody)
     const struct remote_place other = { .endpoint = str_from_z(well.url), .bucket = STR("lake") };
     CHECK_OK(remote_check_bucket(f.remote, &other, f.arena));
     check_names_of_another(&f, &well);
-    fake_s3_stop(&f.fake); /* lets the waiters go */
-    for (int i = 0; i < LIMIT_REMOTE_WAITERS; i++) {
-        thread_join(threads[i]);
-        arena_free(waiters[i].arena);
-    }
+    crowd_end(&crowd, &f);
     fake_s3_stop(&well);
-    fake_s3_start(&f.fake);
+    fixture_end(&f);
+}
+
+/* Nobody was asked, so nothing is known of the bucket: the background may be let in before. */
+TEST(a_call_that_was_turned_away_says_nothing_of_a_rest)
+{
+    struct fixture f;
+    struct crowd crowd;
+    struct str got;
+
+    fixture_begin(&f, 30000);
+    fail(&f, 4, 500, "InternalError");
+    CHECK_ERR(get(&f, "k", &got), ERR_UNAVAILABLE);
+    crowd_begin(&crowd, &f);
+    const struct remote_place other = { .endpoint = f.place.endpoint, .bucket = STR("other") };
+    const struct err e = remote_get(f.remote, &other, STR("k"), 1000, f.arena, &got);
+    CHECK(str_contains(str_from_z(e.why), STR("enough wait for it")));
+    CHECK(!remote_rests(f.remote, &other));
+    crowd_end(&crowd, &f);
+    fixture_end(&f);
+}
+
+/* Another bucket of the endpoint fails just before the HEAD is answered. */
+static void fail_another(void *arg)
+{
+    CLEANUP(arena_freep) struct arena *arena = arena_new(4 << 20);
+    struct fixture *f = arg;
+    const struct remote_place other = { .endpoint = f->place.endpoint, .bucket = STR("other") };
+    struct str got;
+
+    fail(f, 4, 500, "InternalError");
+    CHECK_ERR(remote_get(f->remote, &other, STR("k"), 1000, arena, &got), ERR_UNAVAILABLE);
+    fail(f, 0, 0, NULL);
+}
+
+/* The GET behind it is turned away here, so it is not known what the 404 meant. */
+TEST(a_404_to_head_ends_no_rest_before_get_was_answered)
+{
+    struct fixture f;
+    struct crowd crowd;
+    struct remote_file file;
+    struct str got;
+
+    fixture_begin(&f, 30000);
+    fail(&f, 1, 403, "AccessDenied");
+    CHECK_ERR(get(&f, "k", &got), ERR_UNAVAILABLE);
+    crowd_begin(&crowd, &f);
+    f.fake.is_silent = false;
+    f.fake.arg = &f;
+    f.fake.on_head = fail_another;
+    const struct err e = remote_stat(f.remote, &f.place, STR("none"), f.arena, &file);
+    CHECK_ERR(e, ERR_UNAVAILABLE);
+    CHECK(str_contains(str_from_z(e.why), STR("enough wait for it")));
+    CHECK(remote_rests(f.remote, &f.place));
+    crowd_end(&crowd, &f);
     fixture_end(&f);
 }
 

@@ -176,7 +176,7 @@ static int carry_out_locked(struct fake_s3_state *s, const struct request *r, st
     else s->fake->gets++;
     if (!o) return refuse(out, 404, "NoSuchKey");
     fields->written_ms = o->written_ms;
-    if (r->range.len) return piece(o, r->range, out, fields);
+    if (r->range.len && !s->fake->ignores_range) return piece(o, r->range, out, fields);
     buf_append(out, o->bytes, o->len);
     return 200;
 }

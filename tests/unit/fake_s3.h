@@ -22,6 +22,7 @@ struct fake_s3 {
     const char *fail_code;
     const char *fail_page; /* the body of such an answer as it is, in place of an error document; NULL: with fail_code */
     const char *fail_path; /* "/bucket/key": requests of this path alone fail (ends it with '*': of all that begin so); NULL: of all */
+    _Atomic bool ignores_range; /* all of a file is the answer */
     _Atomic bool is_silent; /* requests are read and never answered */
     void (*on_head)(void *arg); /* called before a HEAD is answered; NULL: nothing */
     void *arg;
