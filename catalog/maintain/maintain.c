@@ -100,7 +100,7 @@ struct err maintain_index_step(struct maintain *m, bool *ret_more)
         *ret_more = true;
         return OK;
     }
-    TRY(counted(refs_step(s, &m->indexing, &m->is_stopping, ret_more)));
+    TRY(counted(refs_step(s, &m->indexing, &m->pauses, &m->is_stopping, ret_more)));
     return *ret_more ? counted(delete_metadata(m, str_from_z(m->indexing.uuid))) : OK;
 }
 
@@ -115,7 +115,7 @@ static struct err read_again(struct maintain *m, struct str uuid)
     TRY(ref_any(view, SPACE_REF_TODO, uuid, &has_unread));
     view = view_close(view);
     if (!has_unread) return OK;
-    const struct err e = refs_work_in(m->options.store, uuid, &m->is_stopping);
+    const struct err e = refs_try(m->options.store, &m->pauses, uuid, &m->is_stopping);
     return e.code == ERR_CONFLICT || e.code == ERR_UNAVAILABLE ? OK : e; /* the table's row says why */
 }
 

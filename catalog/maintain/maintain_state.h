@@ -24,6 +24,7 @@ struct maintain {
     atomic_bool is_stopping;
     /* the background thread's: */
     struct refs_cursor adopting, indexing;
+    struct ref_pauses pauses;
     bool is_adopted;
     struct round walking, deleting;
     struct walk walk;

@@ -36,7 +36,7 @@ static void adopt_and_work_in(struct lake *l, struct refs_cursor *adopting)
     bool more = true;
 
     while (more) CHECK_OK(refs_adopt(&l->store, adopting, &more));
-    for (more = true; more;) CHECK_OK(refs_step(&l->store, &cursor, NULL, &more));
+    for (more = true; more;) CHECK_OK(refs_step(&l->store, &cursor, &l->pauses, NULL, &more));
 }
 
 /* Before and behind the healthy one: a row that is no object, one that lacks all, and one that is no JSON. */

@@ -7,6 +7,7 @@
 #define CATALOG_REFS_LAKE_TEST_H
 
 #include "catalog/commit/catalog.h"
+#include "catalog/refs/ref_pauses.h"
 #include "catalog/refs/ref_row.h"
 #include "tests/unit/fake_s3.h"
 
@@ -18,6 +19,7 @@ struct lake {
     const char *dir;
     char uuid[LAKE_UUID_SIZE]; /* of t */
     struct fake_s3 *far; /* of lake_open_far: where the files are */
+    struct ref_pauses pauses; /* for refs_step */
 };
 
 extern const struct actor lake_actor;

@@ -19,15 +19,18 @@
 
 #include <stdatomic.h>
 
-#include "catalog/refs/ref_row.h"
+#include "catalog/refs/ref_pauses.h"
 
 /* Where refs_step goes on: zeroed at first. */
 struct refs_cursor {
     char uuid[REF_UUID + 1];
 };
 
-/* Bring one table of those with notes up to date, the next behind the cursor. *ret_more: there are others. An error is that table's alone: the next call goes on behind it. An endpoint that is away is no error. */
-struct err refs_step(struct store *s, struct refs_cursor *cursor, const atomic_bool *stop, bool *ret_more);
+/* Bring one table of those with notes up to date, the next behind the cursor. *ret_more: there are others. An error is that table's alone: the next call goes on behind it. An endpoint that is away is no error, nor is a table that pauses. */
+struct err refs_step(struct store *s, struct refs_cursor *cursor, struct ref_pauses *pauses, const atomic_bool *stop, bool *ret_more);
+
+/* refs_work_in for the background: ERR_UNAVAILABLE also while the table pauses, since the time before. */
+struct err refs_try(struct store *s, struct ref_pauses *pauses, struct str uuid, const atomic_bool *stop);
 
 /* Bring this one up to date: notes, and what could not be read before. A table that is gone is forgotten; its files are left alone. When *stop becomes true (NULL: never) it ends with ERR_CLOSED
  * before its next transaction, and goes on from there another time. ERR_UNAVAILABLE: its files are at another endpoint, which does not answer, refuses, or rests after that (remote.h); the table's row says why. */

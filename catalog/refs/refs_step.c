@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "catalog/commit/commit_note.h"
+#include "storage/base/clock.h"
 #include "storage/base/limits.h"
 #include "storage/base/log.h"
 #include "storage/base/thread.h"
@@ -46,7 +47,22 @@ static struct err next_noted(struct store *s, struct refs_cursor *cursor, bool *
     return e;
 }
 
-struct err refs_step(struct store *s, struct refs_cursor *cursor, const atomic_bool *stop, bool *ret_more)
+/* While the bucket rests nobody would be asked, so the pause does not grow. */
+struct err refs_try(struct store *s, struct ref_pauses *pauses, struct str uuid, const atomic_bool *stop)
+{
+    bool rests = false;
+
+    if (ref_pauses_has(pauses, uuid, clock_now_ms()))
+        return FAIL(ERR_UNAVAILABLE, "its files could not be had the last time");
+    TRY(refs_rest(s, uuid, &rests));
+    const struct err e = refs_work_in(s, uuid, stop);
+    if (e.code == ERR_OK) ref_pauses_forget(pauses, uuid);
+    if (e.code == ERR_UNAVAILABLE && !rests) ref_pauses_grow(pauses, uuid, clock_now_ms());
+    return e;
+}
+
+struct err refs_step(struct store *s, struct refs_cursor *cursor, struct ref_pauses *pauses,
+                     const atomic_bool *stop, bool *ret_more)
 {
     bool found = false;
 
@@ -54,7 +70,7 @@ struct err refs_step(struct store *s, struct refs_cursor *cursor, const atomic_b
     TRY(next_noted(s, cursor, &found));
     if (!found) return OK;
     *ret_more = true;
-    const struct err e = refs_work_in(s, cursor_str(cursor), stop);
+    const struct err e = refs_try(s, pauses, cursor_str(cursor), stop);
     /* Another works on it; or its endpoint is away, and others are not to wait for the thread's pause. A store that is away is told by the next view. */
     return e.code == ERR_CONFLICT || e.code == ERR_UNAVAILABLE ? OK : e;
 }

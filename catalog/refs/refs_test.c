@@ -421,11 +421,11 @@ TEST(a_store_from_before_is_adopted)
     lake_open(&l);
     three_snapshots(&l);
     CHECK_OK(meta_run(l.store.meta, no_notes_fn, &l));
-    CHECK_OK(refs_step(&l.store, &cursor, NULL, &more));
+    CHECK_OK(refs_step(&l.store, &cursor, &l.pauses, NULL, &more));
     CHECK(!more && !lake_is_whole(&l));
     CHECK_OK(refs_adopt(&l.store, &adopting, &more));
     CHECK(!more);
-    for (more = true; more;) CHECK_OK(refs_step(&l.store, &cursor, NULL, &more));
+    for (more = true; more;) CHECK_OK(refs_step(&l.store, &cursor, &l.pauses, NULL, &more));
     CHECK(lake_is_whole(&l));
     check_all(&l, is_live, "l1 l2 l3 m1 m2 m3 m4 a b c d", true);
     adopting = (struct refs_cursor){ { 0 } };
@@ -454,7 +454,7 @@ TEST(a_table_of_which_only_the_turn_is_known_is_adopted)
     CHECK_OK(meta_run(l.store.meta, turn_alone_fn, &l));
     CHECK_OK(refs_adopt(&l.store, &adopting, &more));
     CHECK(!more);
-    for (more = true; more;) CHECK_OK(refs_step(&l.store, &cursor, NULL, &more));
+    for (more = true; more;) CHECK_OK(refs_step(&l.store, &cursor, &l.pauses, NULL, &more));
     CHECK(lake_is_whole(&l));
     check_all(&l, is_live, "l1 l2 l3 m1 m2 m3 m4 a b c d", true);
     lake_close(&l);

@@ -73,6 +73,7 @@
 /* ---- files of tables: catalog/refs, catalog/maintain ---- */
 #define LIMIT_REF_SLICE 180          /* edges of one transaction: each is up to five rows, and there may be LIMIT_TXN_ROWS */
 #define LIMIT_REF_NOTES 256          /* commits of one table that are worked in at once: each may be a metadata file to read */
+#define LIMIT_REF_PAUSES 256         /* tables that pause since their files could not be had; with one more, one of them is tried too early */
 #define LIMIT_NOTE_NAMES (64 * KIB)  /* of what a commit lets go, in the row that it leaves: 500 snapshots; more is read from the metadata before */
 #define LIMIT_DELETE_SLICE 50        /* files of one transaction: a large body has up to 100 rows, most have 1 to 6 */
 #define LIMIT_IMPACT_FILES (8 * 1000 * 1000) /* that one expiry may let go of and still be told which, in 256 MB */
@@ -95,7 +96,7 @@
 #define LIMIT_REMOTE_REST_FACTOR 20  /* so many times as long as a failure took, the background leaves the endpoint alone: a dead one takes a twentieth of its time */
 #define LIMIT_REMOTE_REST_MIN_MS 1000 /* a refused connection takes no time: still not more than one try a second */
 #define LIMIT_REMOTE_REST_DENIED_MS 30000 /* a denial ends when a person does something */
-#define LIMIT_REMOTE_REST_MAX_MS 300000 /* what comes back is seen within five minutes */
+#define LIMIT_REMOTE_REST_MAX_MS 300000 /* what comes back is seen within five minutes, if anything there is asked for: tables and purges that failed pause besides */
 #define LIMIT_REMOTE_RESTS 256       /* buckets of other endpoints that rest at once; with one more, one of them is asked too early */
 #define LIMIT_REMOTE_WINDOW (1 * MIB) /* of a manifest, one request: most are smaller */
 #define LIMIT_REMOTE_LISTING (8 * MIB) /* a page: LIMIT_PAGE keys of LIMIT_KEY, all escaped, are less than half of it */
