@@ -96,11 +96,11 @@ def large_parts(servers, _):
     row = f"multipart of {PARTS * LARGE // GIB} GiB, parts of 64 MiB, 8 at once, MiB/s"
     etag = hashlib.md5(bytes(LARGE)).hexdigest()
     for s in servers:
-        connection, path = bench_keys.Connection(s), f"/{BUCKET}/parts{os.urandom(4).hex()}"
-        upload_id = bench_keys.upload_begin(connection, path)
+        path = f"/{BUCKET}/parts{os.urandom(4).hex()}"
+        upload_id = bench_keys.upload_begin(bench_keys.Connection(s), path)
         targets = [s.presign("PUT", path, [("partNumber", str(i)), ("uploadId", upload_id)]) for i in range(1, PARTS + 1)]
         seconds = seconds_of(send, s.url, targets, 8, LARGE)
-        begin = time.monotonic()
+        connection, begin = bench_keys.Connection(s), time.monotonic()
         bench_keys.upload_end(connection, path, upload_id, [f'"{etag}"'] * PARTS)
         seconds += time.monotonic() - begin
         record(row, s.name, PARTS * LARGE / MIB / seconds)
