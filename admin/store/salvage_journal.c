@@ -125,8 +125,10 @@ static struct err segment_file(const char *rows_dir, uint32_t id, struct salvage
     struct err e = sys_open(path, O_RDONLY, 0, &fd);
     if (!e.code) e = file_read(fd, r, &bytes, &len);
     sys_close(fd);
-    r->gaps += e.code == ERR_IO || e.code == ERR_TOO_LARGE;
-    if (salvage_passes_over(e, r)) return OK;
+    if (salvage_passes_over(e, r)) {
+        r->gaps++;
+        return OK;
+    }
     TRY(e);
     e = salvage_segment(str_of(bytes, len), id, o, r);
     free(bytes);

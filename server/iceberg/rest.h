@@ -88,7 +88,9 @@ struct err rest_check_identifier(const struct rest_request *req);
 /* The page as a ListTablesResponse. */
 struct err rest_answer_names(struct rest_request *req, enum metadata_kind kind);
 
-/* ?name=, levels joined by 0x1F; none: no levels. ERR_INVALID. */
+/* Levels joined by 0x1F, as paths and queries have them (%1F on the wire). ERR_INVALID names `name`. */
+struct err rest_ns_from_text(struct str text, const char *name, struct ns_path *ret);
+/* The same of ?name=; none: no levels. */
 struct err rest_query_namespace(const struct rest_request *req, const char *name, struct ns_path *ret);
 
 /* pageToken and pageSize: without a token parameter everything is given. */

@@ -60,17 +60,23 @@ struct err rest_paging(const struct rest_request *req, struct str *ret_token, si
     return OK;
 }
 
-struct err rest_query_namespace(const struct rest_request *req, const char *name, struct ns_path *ret)
+struct err rest_ns_from_text(struct str text, const char *name, struct ns_path *ret)
 {
-    const struct str text = http_query(req->http, name);
     struct str level;
 
     ret->count = 0;
-    if (text.len == 0) return OK;
     for (struct str_split it = str_split_on(text, 0x1f); str_split_next(&it, &level);) {
         if (ret->count == NAMESPACE_LEVELS_MAX)
             return err_fail(ERR_INVALID, "Invalid %s: it has too many levels", name);
         ret->levels[ret->count++] = level;
     }
     return ns_path_check(ret);
+}
+
+struct err rest_query_namespace(const struct rest_request *req, const char *name, struct ns_path *ret)
+{
+    const struct str text = http_query(req->http, name);
+
+    ret->count = 0;
+    return text.len ? rest_ns_from_text(text, name, ret) : OK;
 }

@@ -72,27 +72,13 @@ void rest_ops_print(FILE *out)
 
 /* ---- names in the path ---- */
 
-/* Levels are joined by 0x1F, as %1F on the wire. */
-static struct err namespace_from(struct str piece, struct rest_request *req)
-{
-    struct str level;
-
-    req->ns.count = 0;
-    for (struct str_split it = str_split_on(piece, 0x1f); str_split_next(&it, &level);) {
-        if (req->ns.count == NAMESPACE_LEVELS_MAX)
-            return FAIL(ERR_INVALID, "Invalid namespace: it has too many levels");
-        req->ns.levels[req->ns.count++] = level;
-    }
-    return ns_path_check(&req->ns);
-}
-
 static struct err take_piece(struct str name, struct str piece, struct rest_request *req)
 {
     if (str_is(name, "{prefix}")) {
         req->prefix = piece;
         return OK;
     }
-    if (str_is(name, "{namespace}")) return namespace_from(piece, req);
+    if (str_is(name, "{namespace}")) return rest_ns_from_text(piece, "namespace", &req->ns);
     req->table = piece;
     return table_name_check(piece);
 }

@@ -264,22 +264,18 @@ static enum fullness fullness(struct embedded *m)
     return disk_has_room(m) ? FULL_NOT : FULL_TIGHT;
 }
 
-/* One that is made beside one that is kept may be what takes the room. It goes first; when it has, somebody looks again. */
-static bool is_void_enough_locked(struct copy_keep *k, enum fullness full)
-{
-    if (full == FULL_BELOW_FLOOR || k->kept_from == SEGMENT_NONE || k->making_from == SEGMENT_NONE)
-        return false;
-    k->is_void = true;
-    cond_broadcast(&k->has_work);
-    return true;
-}
-
 /* What is kept, or being made, has to go: below the floor in any case, and before that where journal goes with it. */
-static bool has_to_go_locked(struct copy_keep *k, enum fullness full)
+static bool has_to_go_locked(const struct copy_keep *k, enum fullness full)
 {
     if (k->kept_from == SEGMENT_NONE && k->making_from == SEGMENT_NONE) return false;
     if (full == FULL_NOT || (full == FULL_TIGHT && !k->held_bytes)) return false;
-    return !k->is_damaged && !is_void_enough_locked(k, full);
+    return !k->is_damaged;
+}
+
+/* One that is made beside one that is kept may be what takes the room: then it goes first, and when it has, somebody looks again. Below the floor there is no time for that. */
+static bool is_new_one_first_locked(const struct copy_keep *k, enum fullness full)
+{
+    return full != FULL_BELOW_FLOOR && k->kept_from != SEGMENT_NONE && k->making_from != SEGMENT_NONE;
 }
 
 static bool try_to_give_up_locked(struct embedded *m)
@@ -306,7 +302,11 @@ bool copy_keep_held(struct embedded *m, uint64_t bytes)
 
     mutex_lock(&k->lock);
     k->held_bytes = bytes;
-    if (has_to_go_locked(k, full)) {
+    const bool has_to_go = has_to_go_locked(k, full);
+    if (has_to_go && is_new_one_first_locked(k, full)) {
+        k->is_void = true;
+        cond_broadcast(&k->has_work);
+    } else if (has_to_go) {
         is_given_up = try_to_give_up_locked(m);
     } else if (bytes && bytes >= held_max(m)) {
         k->is_asked = true;
